@@ -1,0 +1,73 @@
+# sluice: make demo runs the main job with embedded defaults; make test runs
+# all tests. Both install what they need, or say what to install.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+# The largest arm6 binary that a release may have, in bytes.
+MAX_ARM6 = 12000000
+# RACE=-race needs a C compiler; CI sets it.
+RACE    ?=
+DEMO    ?=
+
+.PHONY: all build demo test lint vet fuzz bench cross test-arm generate clean deps
+
+all: build
+
+build: bin/sluice
+
+bin/sluice: FORCE
+	$(BUILD) -o $@ ./cmd/sluice
+FORCE:
+
+demo: build
+	bin/sluice demo $(DEMO)
+
+# The system's packages that tests use: Mosquitto, and qemu for test-arm.
+deps:
+	@scripts/deps mosquitto:mosquitto mosquitto_sub:mosquitto-clients
+
+test: deps vet
+	$(GO) test $(RACE) ./...
+
+vet:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
+	$(GO) vet ./...
+
+# The linters of .golangci.yml, built from a module of their own.
+lint:
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+# Each fuzz target for FUZZTIME.
+FUZZTIME ?= 10s
+fuzz:
+	@scripts/fuzz $(FUZZTIME)
+
+bench: build deps
+	bench/run
+
+# Static binaries for every machine that we serve.
+cross: bin/sluice-arm6 bin/sluice-arm7 bin/sluice-arm64 bin/sluice-amd64
+	@size=$$(stat -c %s bin/sluice-arm6); echo "bin/sluice-arm6: $$size bytes (limit $(MAX_ARM6))"; test $$size -le $(MAX_ARM6)
+bin/sluice-arm6: FORCE
+	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o $@ ./cmd/sluice
+bin/sluice-arm7: FORCE
+	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o $@ ./cmd/sluice
+bin/sluice-arm64: FORCE
+	GOOS=linux GOARCH=arm64 $(BUILD) -o $@ ./cmd/sluice
+bin/sluice-amd64: FORCE
+	GOOS=linux GOARCH=amd64 $(BUILD) -o $@ ./cmd/sluice
+
+# The demo on emulated processors: a Pi Zero's ARMv6, and 64-bit ARM.
+test-arm: cross
+	@scripts/deps qemu-arm-static:qemu-user-static qemu-aarch64-static:qemu-user-static
+	qemu-arm-static -cpu arm1176 bin/sluice-arm6 demo --messages 300
+	qemu-aarch64-static bin/sluice-arm64 demo --messages 300
+
+generate:
+	$(GO) generate ./...
+
+clean:
+	rm -rf bin dist

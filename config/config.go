@@ -1,0 +1,257 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/cleaner"
+	"sluice/logstash"
+	"sluice/recorder"
+	"sluice/registry"
+	"sluice/tailer"
+)
+
+// Config is the whole configuration.
+type Config struct {
+	// Path holds the folders that other options are relative to (path.*).
+	Path PathConfig `config:"path"`
+
+	// Name of this gateway in the events' agent.name and host.name. Default:
+	// the host name. Filebeat: name.
+	Name string `config:"name"`
+	// Tags are added to every event. Default: none. Filebeat: tags.
+	Tags []string `config:"tags"`
+	// Fields are added to every event under "fields". Default: none.
+	// Filebeat: fields.
+	Fields map[string]any `config:"fields"`
+	// FieldsUnderRoot puts the general fields at the top level of the events.
+	// Default: false. Filebeat: fields_under_root.
+	FieldsUnderRoot bool `config:"fields_under_root"`
+
+	// Recorder records MQTT messages to the spool. Without filebeat.inputs,
+	// the spool's segments are what is shipped.
+	Recorder *recorder.Config `config:"recorder"`
+	// Filebeat holds what is read and how far it was read.
+	Filebeat FilebeatConfig `config:"filebeat"`
+	// Output says where events go; exactly one must be enabled.
+	Output OutputConfig `config:"output"`
+	// Queue bounds what is read but not yet acknowledged.
+	Queue QueueConfig `config:"queue"`
+	// Cleaner deletes files that are acknowledged to their last byte.
+	Cleaner cleaner.Config `config:"cleaner"`
+	// DeadLetter takes events that the server refuses.
+	DeadLetter DeadLetterConfig `config:"dead_letter"`
+	// Compatibility says which Filebeat the events claim to come from.
+	Compatibility CompatibilityConfig `config:"compatibility"`
+
+	// Logging says what is logged; logs go to standard error.
+	Logging LoggingConfig `config:"logging"`
+	// MaxProcs bounds the CPUs that are used at once; 0 is all. Default: 0.
+	// Filebeat: max_procs.
+	MaxProcs int `config:"max_procs"`
+
+	// Warnings are one line each: options that were accepted but have no effect.
+	Warnings []string
+
+	root *node // the merged settings, for the places of later faults
+}
+
+// PathConfig is path.*: the program's folders, as in Filebeat.
+type PathConfig struct {
+	// Home is the folder that the others are below when they are not given.
+	// Default: none; the others then have the system's places. Filebeat: path.home.
+	Home string `config:"home"`
+	// Config is the folder of configuration files. Default: path.home, else
+	// /etc/sluice. Filebeat: path.config.
+	Config string `config:"config"`
+	// Data is the folder of the registry and the agent's identity. Default:
+	// ${path.home}/data, else /var/lib/sluice. Filebeat: path.data.
+	Data string `config:"data"`
+	// Logs is the folder of log files. Default: ${path.home}/logs, else
+	// /var/log/sluice. Filebeat: path.logs.
+	Logs string `config:"logs"`
+}
+
+// FilebeatConfig is filebeat.*.
+type FilebeatConfig struct {
+	// Inputs are the sets of files to follow. Default: the recorder's
+	// segments, if there is a recorder. Filebeat: filebeat.inputs.
+	Inputs []tailer.InputConfig `config:"inputs"`
+	// Registry says where and how often acknowledged offsets are stored.
+	Registry registry.Config `config:"registry"`
+	// ShutdownTimeout is how long a stop waits for outstanding
+	// acknowledgements; what is then unacknowledged is sent again after the
+	// next start. Default: 5s. Filebeat: filebeat.shutdown_timeout (default 0).
+	ShutdownTimeout time.Duration `config:"shutdown_timeout"`
+}
+
+// OutputConfig is output.*.
+type OutputConfig struct {
+	// Logstash sends events with the Lumberjack protocol, version 2.
+	Logstash *logstash.Config `config:"logstash"`
+}
+
+// QueueConfig is queue.*.
+type QueueConfig struct {
+	// Mem is what is held in memory.
+	Mem MemConfig `config:"mem"`
+}
+
+// MemConfig is queue.mem.*.
+type MemConfig struct {
+	// Events is the most events that are read but not acknowledged, over all
+	// connections. Default: 3200. Filebeat: queue.mem.events.
+	Events int `config:"events"`
+	// Flush says when a batch that is not full is sent.
+	Flush FlushConfig `config:"flush"`
+}
+
+// FlushConfig is queue.mem.flush.*.
+type FlushConfig struct {
+	// MinEvents is the number of events that are worth a window of their own:
+	// when there is nothing more to read, so many are sent without waiting for
+	// the timeout. Default: 256. Filebeat: queue.mem.flush.min_events (default
+	// 1600).
+	MinEvents int `config:"min_events"`
+	// Timeout is the longest wait of an event for more to come; the first
+	// event after a pause leaves at once. Default: 1s. Filebeat:
+	// queue.mem.flush.timeout (default 10s).
+	Timeout time.Duration `config:"timeout"`
+}
+
+// DeadLetterConfig is dead_letter.*, our own.
+type DeadLetterConfig struct {
+	// Path is the file that takes events which the server refuses by closing
+	// the connection, however often and alone they are sent, while it takes
+	// others. One JSON object a line, never deleted by sluice. A relative path is
+	// below path.data. Default: dead_letter.ndjson.
+	Path string `config:"path"`
+}
+
+// CompatibilityConfig is compatibility.*, our own.
+type CompatibilityConfig struct {
+	// Version is the version of Filebeat in @metadata.version and
+	// agent.version, since index names and ingest pipelines use it. Default: 9.0.0.
+	Version string `config:"version"`
+}
+
+// LoggingConfig is logging.*.
+type LoggingConfig struct {
+	// Level is the least level that is logged: debug, info, warning or error.
+	// Default: info. Filebeat: logging.level.
+	Level string `config:"level"`
+	// JSON writes one JSON object per line, also on a terminal; false writes
+	// plain text. Default: text on a terminal and under systemd, JSON
+	// otherwise. Filebeat: logging.json.
+	JSON *bool `config:"json"`
+}
+
+// Levels are the values of logging.level.
+var Levels = []string{"debug", "info", "warning", "error"}
+
+// DefaultConfig returns the configuration of an empty file.
+func DefaultConfig() Config {
+	return Config{
+		Path: PathConfig{Config: "/etc/sluice", Data: "/var/lib/sluice", Logs: "/var/log/sluice"},
+		Filebeat: FilebeatConfig{
+			Registry:        registry.DefaultConfig(),
+			ShutdownTimeout: 5 * time.Second,
+		},
+		Queue:         QueueConfig{Mem: MemConfig{Events: 3200, Flush: FlushConfig{MinEvents: 256, Timeout: time.Second}}},
+		Cleaner:       cleaner.DefaultConfig(),
+		DeadLetter:    DeadLetterConfig{Path: "dead_letter.ndjson"},
+		Compatibility: CompatibilityConfig{Version: "9.0.0"},
+		Logging:       LoggingConfig{Level: "info"},
+	}
+}
+
+// OptionError is a fault of one option of a section.
+type OptionError struct{ Option, Fault string }
+
+// Error returns "option: fault".
+func (e *OptionError) Error() string { return e.Option + ": " + e.Fault }
+
+// Field returns the option's dotted name relative to its section.
+func (e *OptionError) Field() string { return e.Option }
+
+// Validate checks logging.*.
+func (c *LoggingConfig) Validate() error {
+	if !slices.Contains(Levels, c.Level) {
+		return &OptionError{"level", "\"" + c.Level + "\" is no level; use " + strings.Join(Levels, ", ")}
+	}
+	return nil
+}
+
+// Validate checks queue.mem.*.
+func (c *MemConfig) Validate() error {
+	var errs []error
+	if c.Events < 1 {
+		errs = append(errs, &OptionError{"events", "must be at least 1"})
+	}
+	if c.Flush.MinEvents < 0 {
+		errs = append(errs, &OptionError{"flush.min_events", "must not be negative"})
+	}
+	if c.Flush.Timeout < 0 {
+		errs = append(errs, &OptionError{"flush.timeout", "must not be negative"})
+	}
+	return errors.Join(errs...)
+}
+
+// NothingToShip says why the tailer can't run with this configuration; nil if
+// it can.
+func (c *Config) NothingToShip() error {
+	enabled := slices.ContainsFunc(c.Filebeat.Inputs, func(in tailer.InputConfig) bool { return in.Enabled })
+	if !enabled {
+		return &OptionError{"filebeat.inputs", "no modules or inputs enabled; list at least one input, or configure the recorder"}
+	}
+	if c.Output.Logstash == nil {
+		return &OptionError{"output", "no output is enabled; add output.logstash with its hosts"}
+	}
+	return nil
+}
+
+// NothingToRecord says why the recorder can't run with this configuration;
+// nil if it can.
+func (c *Config) NothingToRecord() error {
+	if c.Recorder == nil {
+		return &OptionError{"recorder", "no source is configured; add recorder.mqtt with the broker's address"}
+	}
+	return nil
+}
+
+// segmentInput is the input that follows the recorder's segments when
+// filebeat.inputs is not given.
+func segmentInput(spool string) tailer.InputConfig {
+	in := tailer.DefaultInput()
+	in.Paths = []string{filepath.Join(spool, "*.log")}
+	return in
+}
+
+// fill sets the folders that follow from others.
+func (p *PathConfig) fill(root *node) {
+	given := func(name string) bool { return root != nil && !root.find("path."+name).isNull() }
+	for name, field := range map[string]*string{"config": &p.Config, "data": &p.Data, "logs": &p.Logs} {
+		if !given(name) {
+			*field = defaultPath(name, p.Home)
+		}
+	}
+}
+
+// defaultPath returns a folder that is not configured.
+func defaultPath(name, home string) string {
+	if home != "" {
+		if name == "config" {
+			return home
+		}
+		return filepath.Join(home, name)
+	}
+	d := DefaultConfig().Path
+	return map[string]string{"config": d.Config, "data": d.Data, "logs": d.Logs}[name]
+}
+
+// hostEnvironment reads an environment variable.
+func hostEnvironment(name string) (string, bool) { return os.LookupEnv(name) }

@@ -1,0 +1,337 @@
+package config
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"sluice/config/internal/schema"
+)
+
+// decoder fills structs from nodes.
+type decoder struct {
+	faults   *faults
+	warnings []string
+	// defaults gives new list entries and sections behind pointers their
+	// defaults; a type without an entry starts as its zero value.
+	defaults map[reflect.Type]func() any
+	// names of all options, for messages.
+	names []string
+}
+
+// decode fills v, a settable value, from n; name is n's dotted name.
+func (d *decoder) decode(n *node, v reflect.Value, name string, bytes bool) {
+	if n.isNull() {
+		return
+	}
+	if v.Kind() != reflect.Pointer && v.CanAddr() && v.Addr().Type().Implements(schema.Text) {
+		d.text(n, v, name)
+		return
+	}
+	if v.CanAddr() && takesText(v.Type(), n) {
+		if err := v.Addr().Interface().(stringReader).UnmarshalConfigString(n.text); err != nil {
+			d.faults.add(n.at, name, "%s", err)
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		fresh := d.fresh(v.Type().Elem())
+		if !v.IsNil() {
+			fresh.Set(v.Elem())
+		}
+		d.decode(n, fresh, name, bytes)
+		v.Set(fresh.Addr())
+	case reflect.Struct:
+		d.section(n, v, name)
+	case reflect.Slice:
+		d.list(n, v, name, bytes)
+	case reflect.Map:
+		d.table(n, v, name)
+	case reflect.Interface:
+		v.Set(reflect.ValueOf(anyOf(n)))
+	default:
+		d.scalar(n, v, name, bytes)
+	}
+}
+
+// stringReader is a section that can also be written as one text.
+type stringReader interface {
+	UnmarshalConfigString(s string) error
+}
+
+// takesText tells whether the node is a text and the type a section that can
+// be written as one.
+func takesText(t reflect.Type, n *node) bool {
+	return n.kind == scalarKind && reflect.PointerTo(t).Implements(reflect.TypeFor[stringReader]())
+}
+
+// fresh returns a new value of the type with its defaults.
+func (d *decoder) fresh(t reflect.Type) reflect.Value {
+	v := reflect.New(t).Elem()
+	if make, ok := d.defaults[t]; ok {
+		v.Set(reflect.ValueOf(make()))
+	}
+	return v
+}
+
+func (d *decoder) section(n *node, v reflect.Value, name string) {
+	if n.kind != mapKind {
+		d.faults.add(n.at, name, "wants a section of options (name: value), found %s", n.describe(isSecret(name)))
+		return
+	}
+	d.members(n, v, name, "", schema.Of(v.Type()))
+}
+
+// members fills a struct's options; inner is the part of the name that the
+// dotted names of options have passed already.
+func (d *decoder) members(n *node, v reflect.Value, name, inner string, options []schema.Option) {
+	for _, m := range n.members {
+		relative, full := join(inner, m.key), join(name, m.key)
+		i := slices.IndexFunc(options, func(o schema.Option) bool { return o.Name == relative })
+		if i >= 0 {
+			d.decode(m.value, v.FieldByIndex(options[i].Index), full, options[i].Bytes)
+			continue
+		}
+		partly := slices.ContainsFunc(options, func(o schema.Option) bool { return strings.HasPrefix(o.Name, relative+".") })
+		switch {
+		case !partly:
+			d.unknown(m, full, inner, options)
+		case m.value.isNull():
+		case m.value.kind != mapKind:
+			d.faults.add(m.value.at, full, "wants a section of options (name: value), found %s", m.value.describe(isSecret(full)))
+		default:
+			d.members(m.value, v, full, relative, options)
+		}
+	}
+}
+
+// unknown handles a name that no struct has: an option of Filebeat that is
+// known to be absent here, or a mistake.
+func (d *decoder) unknown(m member, full, inner string, options []schema.Option) {
+	if d.known(m, full) {
+		return
+	}
+	var siblings []string
+	for _, o := range options {
+		rest := o.Name
+		if inner != "" {
+			var ok bool
+			if rest, ok = strings.CutPrefix(o.Name, inner+"."); !ok {
+				continue
+			}
+		}
+		first, _, _ := strings.Cut(rest, ".")
+		if !slices.Contains(siblings, first) {
+			siblings = append(siblings, first)
+		}
+	}
+	hint := ""
+	if near := nearest(m.key, siblings); near != "" {
+		hint = "; did you mean " + near + "?"
+	} else if other := elsewhere(m.key, d.names); other != "" {
+		hint = "; there is " + other
+	} else if len(siblings) <= 12 {
+		slices.Sort(siblings)
+		hint = "; allowed here: " + strings.Join(siblings, ", ")
+	}
+	d.faults.add(m.at, full, "unknown option%s", hint)
+}
+
+func (d *decoder) list(n *node, v reflect.Value, name string, bytes bool) {
+	items, ok := n.entries()
+	single := !ok
+	elem := v.Type().Elem()
+	if single && schema.IsSection(elem) && !takesText(elem, n) {
+		d.faults.add(n.at, name, "wants a list of sections; put \"- \" before the first option of each entry")
+		return
+	}
+	if single {
+		items = []*node{n}
+	}
+	list := reflect.MakeSlice(v.Type(), 0, len(items))
+	for i, item := range items {
+		if item.isNull() && !schema.IsSection(elem) {
+			continue
+		}
+		entry := d.fresh(elem)
+		full := join(name, fmt.Sprint(i))
+		if single {
+			full = name
+		}
+		d.decode(item, entry, full, bytes)
+		list = reflect.Append(list, entry)
+	}
+	if list.Len() == 0 {
+		list = reflect.Zero(v.Type())
+	}
+	v.Set(list)
+}
+
+// table fills a map[string]T.
+func (d *decoder) table(n *node, v reflect.Value, name string) {
+	if n.kind != mapKind {
+		d.faults.add(n.at, name, "wants a section (name: value), found %s", n.describe(isSecret(name)))
+		return
+	}
+	if len(n.members) == 0 {
+		return
+	}
+	table := reflect.MakeMapWithSize(v.Type(), len(n.members))
+	if old := v; !old.IsNil() {
+		for _, key := range old.MapKeys() {
+			table.SetMapIndex(key, old.MapIndex(key))
+		}
+	}
+	for _, m := range n.members {
+		if m.value.isNull() {
+			continue
+		}
+		entry := d.fresh(v.Type().Elem())
+		d.decode(m.value, entry, join(name, m.key), false)
+		table.SetMapIndex(reflect.ValueOf(m.key).Convert(v.Type().Key()), entry)
+	}
+	v.Set(table)
+}
+
+// anyOf converts a node to plain Go values: string, bool, int64, uint64,
+// float64, []any, map[string]any; nulls are left out of sections.
+func anyOf(n *node) any {
+	if items, ok := n.entries(); ok {
+		list := make([]any, 0, len(items))
+		for _, item := range items {
+			list = append(list, anyOf(item))
+		}
+		return list
+	}
+	switch n.kind {
+	case mapKind:
+		table := make(map[string]any, len(n.members))
+		for _, m := range n.members {
+			if !m.value.isNull() {
+				table[m.key] = anyOf(m.value)
+			}
+		}
+		return table
+	case scalarKind:
+		return untyped(n)
+	}
+	return nil
+}
+
+// text fills a type that reads its own text form.
+func (d *decoder) text(n *node, v reflect.Value, name string) {
+	s, ok := textOf(n)
+	if !ok {
+		d.faults.add(n.at, name, "wants a text, found %s", n.describe(isSecret(name)))
+		return
+	}
+	if err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(s)); err != nil {
+		d.faults.add(n.at, name, "%s", err)
+	}
+}
+
+// textOf returns a node's text: of a scalar, or of a list or section that was
+// written as text by a variable or override.
+func textOf(n *node) (string, bool) {
+	return n.text, n.kind == scalarKind || n.text != ""
+}
+
+func (d *decoder) scalar(n *node, v reflect.Value, name string, bytes bool) {
+	text, ok := textOf(n)
+	wants := wanted(v.Type(), bytes)
+	if !ok || n.kind != scalarKind && v.Kind() != reflect.String {
+		d.faults.add(n.at, name, "wants %s, found %s", wants, n.describe(isSecret(name)))
+		return
+	}
+	err := setScalar(v, text, bytes)
+	switch {
+	case errors.Is(err, errRange):
+		d.faults.add(n.at, name, "%s is too large or too small here", n.describe(isSecret(name)))
+	case err != nil:
+		d.faults.add(n.at, name, "wants %s, found %s", wants, n.describe(isSecret(name)))
+	}
+}
+
+// wanted names what a type accepts.
+func wanted(t reflect.Type, bytes bool) string {
+	switch {
+	case t == schema.Duration:
+		return "a duration such as 250ms, 30s, 5m or 48h (a plain number is seconds)"
+	case bytes:
+		return "a size such as 10MiB, 10MB or a plain number of bytes"
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a text"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	default:
+		return "a whole number"
+	}
+}
+
+var errForm = errors.New("wrong form")
+
+func setScalar(v reflect.Value, text string, bytes bool) error {
+	switch {
+	case v.Type() == schema.Duration:
+		t, err := duration(text)
+		if err == nil {
+			v.SetInt(int64(t))
+		}
+		return err
+	case v.Kind() == reflect.Bool:
+		b, ok := boolean(text)
+		if !ok {
+			return errForm
+		}
+		v.SetBool(b)
+	case v.Kind() == reflect.String:
+		v.SetString(text)
+	case v.CanInt():
+		return setInt(v, text, bytes)
+	case v.CanUint():
+		u, ok := unsigned(text)
+		if !ok {
+			return errForm
+		}
+		if v.OverflowUint(u) {
+			return errRange
+		}
+		v.SetUint(u)
+	case v.CanFloat():
+		f, ok := float(text)
+		if !ok {
+			return errForm
+		}
+		v.SetFloat(f)
+	default:
+		return errForm
+	}
+	return nil
+}
+
+func setInt(v reflect.Value, text string, bytes bool) error {
+	i, ok := number(text)
+	if !ok && bytes {
+		var err error
+		if i, err = size(text); err != nil {
+			return err
+		}
+		ok = true
+	}
+	if !ok {
+		return errForm
+	}
+	if v.OverflowInt(i) {
+		return errRange
+	}
+	v.SetInt(i)
+	return nil
+}

@@ -1,0 +1,219 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// absence says what happens to an option of Filebeat that sluice does not
+// have.
+type absence struct {
+	// refuse makes the option a fault, since without it other events would be
+	// sent, or to another place; else it is accepted with one warning.
+	refuse bool
+	// why follows "not supported by sluice: " or "has no effect: ".
+	why string
+	// same are values that ask for what sluice does anyway: no fault, no warning.
+	same []string
+}
+
+// absent holds the options of Filebeat that no struct has, by full name;
+// * stands for an entry of a list. A section with enabled: false, and one
+// without any value, is passed over (an output without any option counts).
+var absent = map[string]absence{
+	"filebeat.modules":                   {refuse: true, why: "modules need the ingest pipelines of Elasticsearch; list the files under filebeat.inputs"},
+	"filebeat.config.modules":            {refuse: true, why: "modules need the ingest pipelines of Elasticsearch; list the files under filebeat.inputs"},
+	"filebeat.config.inputs":             {refuse: true, why: "write the inputs under filebeat.inputs, or give their file as one more -c"},
+	"filebeat.config.prospectors":        {refuse: true, why: "write the inputs under filebeat.inputs"},
+	"filebeat.prospectors":               {refuse: true, why: "it was renamed; write filebeat.inputs"},
+	"filebeat.config_dir":                {refuse: true, why: "write the inputs under filebeat.inputs, or give their files as more -c"},
+	"filebeat.autodiscover":              {refuse: true, why: "list the files under filebeat.inputs"},
+	"filebeat.overwrite_pipelines":       {why: "there are no modules"},
+	"filebeat.registry.migrate_file":     {refuse: true, why: "an old registry is read where it is; set filebeat.registry.path to it"},
+	"filebeat.registry_file":             {refuse: true, why: "it was renamed; write filebeat.registry.path"},
+	"filebeat.registry_flush":            {refuse: true, why: "it was renamed; write filebeat.registry.flush"},
+	"filebeat.registry.backend":          {why: "the registry is always Filebeat's memlog", same: []string{"memlog"}},
+	"filebeat.registry.cleanup_interval": {why: "states are cleaned at each scan"},
+	"output.kafka":                       {refuse: true, why: "use output.logstash; Logstash can write to Kafka"},
+	"output.redis":                       {refuse: true, why: "use output.logstash; Logstash can write to Redis"},
+	"output.discard":                     {refuse: true, why: "use output.logstash"},
+	"output.elasticsearch":               {refuse: true, why: "use output.logstash; Logstash writes to Elasticsearch"},
+	"output.console":                     {refuse: true, why: "use output.logstash"},
+	"output.file":                        {refuse: true, why: "use output.logstash"},
+	"setup":                              {refuse: true, why: "index templates, lifecycle policies and dashboards are loaded on the server; remove it"},
+	"monitoring":                         {refuse: true, why: "there is no monitoring cluster; remove it"},
+	"xpack":                              {refuse: true, why: "there is no monitoring cluster; remove it"},
+	"cloud":                              {refuse: true, why: "name the server under output.logstash.hosts; remove it"},
+	"management":                         {refuse: true, why: "there is no central management; remove it"},
+	"instrumentation":                    {refuse: true, why: "there is no tracing; remove it"},
+	"apm":                                {refuse: true, why: "there is no tracing; remove it"},
+	"seccomp":                            {refuse: true, why: "restrict system calls in the systemd unit (SystemCallFilter); remove it"},
+	"processors":                         {refuse: true, why: "change events in a filter of Logstash; remove it"},
+	"features":                           {why: "there are no feature flags"},
+	"keystore":                           {why: "there is no keystore; references are looked up among the settings and in the environment"},
+	"http":                               {why: "there is no HTTP endpoint"},
+	"queue.disk":                         {why: "the followed files themselves are the queue: what is not acknowledged stays in them"},
+	"timestamp.precision":                {why: "times are in milliseconds", same: []string{"millisecond"}},
+	"logging.selectors":                  {why: "all debug lines are written at level debug"},
+	"logging.to_files":                   {why: "logs go to standard error, which systemd keeps in its journal", same: []string{"false"}},
+	"logging.to_syslog":                  {why: "logs go to standard error, which systemd keeps in its journal", same: []string{"false"}},
+	"logging.to_eventlog":                {why: "logs go to standard error", same: []string{"false"}},
+	"logging.to_stderr":                  {why: "logs always go to standard error", same: []string{"true"}},
+	"logging.files":                      {why: "logs go to standard error, which systemd keeps in its journal"},
+	"logging.event_data":                 {why: "events are never logged"},
+	"logging.metrics":                    {why: "metrics are not logged"},
+	"logging.ecs":                        {why: "the JSON log lines have the fields time, level, component, message", same: []string{"false"}},
+
+	"filebeat.inputs.*.processors":                           {refuse: true, why: "change events in a filter of Logstash; remove it"},
+	"filebeat.inputs.*.multiline":                            {refuse: true, why: "join lines in Logstash (multiline codec), or write one line per event"},
+	"filebeat.inputs.*.json":                                 {refuse: true, why: "decode JSON in Logstash (filter json)"},
+	"filebeat.inputs.*.parsers":                              {refuse: true, why: "decode lines in Logstash"},
+	"filebeat.inputs.*.line_terminator":                      {refuse: true, why: "lines end in \\n or \\r\\n", same: []string{"auto", "line_feed"}},
+	"filebeat.inputs.*.tail_files":                           {refuse: true, why: "files are read from their start; use ignore_older to leave out old ones", same: []string{"false"}},
+	"filebeat.inputs.*.seek_to_tail":                         {refuse: true, why: "files are read from their start; use ignore_older to leave out old ones", same: []string{"false"}},
+	"filebeat.inputs.*.ignore_inactive":                      {refuse: true, why: "use ignore_older"},
+	"filebeat.inputs.*.take_over":                            {refuse: true, why: "keep the type log, whose states are continued", same: []string{"false"}},
+	"filebeat.inputs.*.rotation":                             {why: "renamed and truncated files are recognised without it"},
+	"filebeat.inputs.*.compression":                          {refuse: true, why: "compressed files are not read", same: []string{"none"}},
+	"filebeat.inputs.*.gzip_experimental":                    {refuse: true, why: "compressed files are not read", same: []string{"false"}},
+	"filebeat.inputs.*.delete":                               {refuse: true, why: "run sluice cleaner, which deletes acknowledged files"},
+	"filebeat.inputs.*.read_until_eof":                       {why: "a stop waits for filebeat.shutdown_timeout"},
+	"filebeat.inputs.*.keep_null":                            {why: "without JSON decoding there are no nulls"},
+	"filebeat.inputs.*.pipeline":                             {why: "ingest pipelines are chosen in Logstash"},
+	"filebeat.inputs.*.index":                                {why: "the index is chosen in Logstash"},
+	"filebeat.inputs.*.include_file_owner_name":              {why: "events do not name the file's owner", same: []string{"false"}},
+	"filebeat.inputs.*.include_file_owner_group_name":        {why: "events do not name the file's group", same: []string{"false"}},
+	"filebeat.inputs.*.harvester_buffer_size":                {why: "buffers have a fixed size"},
+	"filebeat.inputs.*.buffer_size":                          {why: "buffers have a fixed size"},
+	"filebeat.inputs.*.backoff":                              {why: "the system tells when a file grows; scan_frequency bounds the wait"},
+	"filebeat.inputs.*.max_backoff":                          {why: "the system tells when a file grows; scan_frequency bounds the wait"},
+	"filebeat.inputs.*.backoff_factor":                       {why: "the system tells when a file grows; scan_frequency bounds the wait"},
+	"filebeat.inputs.*.scan":                                 {why: "files are read in the order of their names"},
+	"filebeat.inputs.*.file_identity.native":                 {same: []string{""}},
+	"filebeat.inputs.*.file_identity.fingerprint":            {why: "a file is known by device, inode and a hash of its first bytes"},
+	"filebeat.inputs.*.file_identity.path":                   {why: "a file is known by device, inode and a hash of its first bytes"},
+	"filebeat.inputs.*.file_identity.inode_marker":           {why: "a file is known by device, inode and a hash of its first bytes"},
+	"filebeat.inputs.*.prospector.scanner.fingerprint":       {why: "a file is known by device, inode and a hash of its first bytes"},
+	"filebeat.inputs.*.prospector.scanner.resend_on_touch":   {why: "a file that was only touched is not sent again", same: []string{"false"}},
+	"filebeat.inputs.*.close.on_state_change.check_interval": {why: "open files are looked at in each scan"},
+	"filebeat.inputs.*.allow_deprecated_id_duplication":      {why: "inputs may share an id only if their paths differ", same: []string{"false"}},
+	"filebeat.inputs.*.legacy_clean_inactive":                {why: "clean_inactive must be greater than ignore_older and the scan interval", same: []string{"false"}},
+
+	"output.logstash.queue": {why: "the followed files themselves are the queue"},
+}
+
+// aliases are other names of options; the second is the one we have.
+var aliases = [][2]string{
+	{"filebeat.inputs.*.input_type", "type"},
+}
+
+// known handles a name that is an option of Filebeat which sluice does not
+// have; false when it is not.
+func (d *decoder) known(m member, full string) bool {
+	generic := generalName(full)
+	if a, ok := absent[generic]; ok {
+		d.apply(a, m, full)
+		return true
+	}
+	if !isAbsentSection(generic) {
+		return false
+	}
+	if m.value.kind != mapKind {
+		if !m.value.isNull() {
+			d.faults.add(m.value.at, full, "wants a section of options (name: value), found %s", m.value.describe(isSecret(full)))
+		}
+		return true
+	}
+	for _, inner := range m.value.members {
+		if name := join(full, inner.key); !d.known(inner, name) {
+			d.faults.add(inner.at, name, "unknown option")
+		}
+	}
+	return true
+}
+
+func isAbsentSection(generic string) bool {
+	for name := range absent {
+		if strings.HasPrefix(name, generic+".") {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *decoder) apply(a absence, m member, full string) {
+	isOutput := strings.HasPrefix(full, "output.")
+	if m.value.isNull() && !isOutput || isDisabled(m.value) {
+		return
+	}
+	if m.value.kind == scalarKind {
+		text := m.value.text
+		if b, ok := boolean(text); ok {
+			text = "false"
+			if b {
+				text = "true"
+			}
+		}
+		if slices.Contains(a.same, text) {
+			return
+		}
+	}
+	if a.refuse {
+		d.faults.add(m.at, full, "not supported by sluice: %s", a.why)
+		return
+	}
+	if a.why != "" {
+		d.warnings = append(d.warnings, (&Error{at: m.at, Option: full, Fault: "has no effect: " + a.why}).Error())
+	}
+}
+
+// isDisabled tells whether a section is switched off with enabled: false.
+func isDisabled(n *node) bool {
+	enabled := n.get("enabled")
+	if enabled == nil || enabled.kind != scalarKind {
+		return false
+	}
+	on, ok := boolean(enabled.text)
+	return ok && !on
+}
+
+// generalName replaces the numbers of list entries by *.
+func generalName(full string) string {
+	parts := strings.Split(full, ".")
+	for i, part := range parts {
+		if _, ok := entryNumber(part); ok {
+			parts[i] = "*"
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// rename gives options that are written under an alias their own name.
+func rename(n *node, parts []string, target, name string, f *faults) {
+	if n == nil {
+		return
+	}
+	if parts[0] == "*" {
+		items, _ := n.entries()
+		for _, item := range items {
+			rename(item, parts[1:], target, name, f)
+		}
+		return
+	}
+	child := n.get(parts[0])
+	if child == nil {
+		return
+	}
+	full := join(name, parts[0])
+	if len(parts) > 1 {
+		rename(child, parts[1:], target, full, f)
+		return
+	}
+	at := n.members[n.index[parts[0]]].at
+	n.remove(parts[0])
+	if other := n.get(target); other != nil {
+		f.add(at, full, "means %s, which is given too; keep %s", target, target)
+		return
+	}
+	n.set(target, at, child)
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package logstash
+
+const raceAllocations = 0

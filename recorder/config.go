@@ -1,0 +1,160 @@
+package recorder
+
+import (
+	"time"
+
+	"sluice/internal/tlsconfig"
+)
+
+// Config is the recorder's part of the configuration.
+type Config struct {
+	// Spool says where and how the segments are written.
+	Spool SpoolConfig `config:"spool"`
+	// MQTT lists the brokers to record from, one entry for each session. Every
+	// entry writes its own series of segments. Default: none.
+	MQTT []MQTTConfig `config:"mqtt"`
+}
+
+// SpoolConfig says where and how segments are written.
+type SpoolConfig struct {
+	// Path is the folder of the segments. It is created (mode 0750) when it is
+	// missing. Default: /var/lib/sluice/spool.
+	Path string `config:"path"`
+	// MaxBytes is the size at which a segment is sealed and the next one begins,
+	// in bytes, 4KiB to 2GiB. A single longer record makes a longer segment.
+	// Default: 16MiB.
+	MaxBytes int64 `config:"max_bytes,bytes"`
+	// RotateEvery seals a segment when its period of the wall clock ends: 1h
+	// means at every full hour, as "rotatelogs 3600" does. 0 turns it off,
+	// otherwise at least 1s. Default: 1h.
+	RotateEvery time.Duration `config:"rotate_every"`
+	// RotateLocal counts the periods in local time instead of UTC; it matters
+	// for periods above 15 minutes ("rotatelogs -l"). Default: false.
+	RotateLocal bool `config:"rotate_local"`
+	// CommitInterval is how long the first record of a group may wait until the
+	// group is written, fsynced and acknowledged, 1ms to 10s. Longer means fewer
+	// writes to an SD card and a later acknowledgement. Default: 20ms.
+	CommitInterval time.Duration `config:"commit_interval"`
+	// CommitBytes is the size at which a group is committed at once, in bytes,
+	// up to 64MiB. Default: 1MiB.
+	CommitBytes int64 `config:"commit_bytes,bytes"`
+	// FilePermissions is the mode of segments and state files. Default: 0640.
+	FilePermissions uint32 `config:"file_permissions"`
+}
+
+// MQTTConfig is one MQTT session to record from. Start from
+// DefaultMQTTConfig: some options have a default that is not the zero value.
+type MQTTConfig struct {
+	// Name is the series' name: its segments are called NAME-0000000001.log.
+	// Letters, digits, "_", "." and "-" only. Default: mqtt.
+	Name string `config:"name"`
+	// Hosts are the broker's addresses, tried in turn: mqtt:// or tcp:// (port
+	// 1883), mqtts://, ssl:// or tls:// (8883), ws:// (80), wss:// (443), with an
+	// optional path for the last two (default /mqtt). Required.
+	// Filebeat: hosts of the mqtt input.
+	Hosts []string `config:"hosts"`
+	// Topics are the topic filters to subscribe to: a text, or a section with
+	// topic and qos. "#" is every topic but those that begin with "$".
+	// Default: "#". Filebeat: topics.
+	Topics []TopicConfig `config:"topics"`
+	// QoS is the quality of service for topics without their own: 0, 1 or 2.
+	// With 0 nothing is redelivered that was lost on the way. Default: 1
+	// (Filebeat: 0).
+	QoS *int `config:"qos"`
+	// Exclude are topic filters whose messages are acknowledged but not
+	// recorded. Default: none.
+	Exclude []string `config:"exclude"`
+	// ClientID names the session at the broker. It must be unique there and stay
+	// the same for ever: what the broker keeps while the recorder is away hangs
+	// on it. Default: sluice-HOST-NAME. Filebeat: client_id.
+	ClientID string `config:"client_id"`
+	// Username for the broker. Default: none. Filebeat: username.
+	Username string `config:"username"`
+	// Password for the broker. Default: none. Filebeat: password.
+	Password string `config:"password"`
+	// SSL holds the TLS options for mqtts:// and wss://. Filebeat: ssl.*.
+	SSL tlsconfig.Config `config:"ssl"`
+	// CleanSession asks the broker to forget what was not delivered while the
+	// recorder was away. Default: false (Filebeat: true).
+	CleanSession bool `config:"clean_session"`
+	// KeepAlive is the longest silence towards the broker, 1s to 18h; an
+	// unanswered ping ends the connection. Default: 30s.
+	KeepAlive time.Duration `config:"keepalive"`
+	// ConnectTimeout bounds dialling, TLS and the broker's answer together.
+	// Default: 15s.
+	ConnectTimeout time.Duration `config:"connect_timeout"`
+	// Backoff is the wait between two attempts to connect.
+	Backoff BackoffConfig `config:"backoff"`
+	// SilenceTimeout makes a warning and a new connection when no message came
+	// for this long although connected: a broker that forgot the subscription
+	// looks like that. 0 turns it off. Default: 0.
+	SilenceTimeout time.Duration `config:"silence_timeout"`
+	// MaxPayload is the longest payload that is kept whole, in bytes, up to
+	// 256MiB; a longer one is cut, flagged in the line and counted.
+	// Default: 1MiB.
+	MaxPayload int64 `config:"max_payload,bytes"`
+	// QueueBytes bounds the records that wait for the disk, in bytes of memory.
+	// When it is reached the recorder stops reading from the broker, which then
+	// keeps the messages. Default: 4MiB.
+	QueueBytes int64 `config:"queue_bytes,bytes"`
+	// QueueRecords bounds the number of records that wait for the disk.
+	// Default: 20000.
+	QueueRecords int `config:"queue_records"`
+	// Format is "json" (one object a line), or a format string of mosquitto_sub,
+	// such as "%I %t %p" or "@FT@T@z,%t,%p". Default: json.
+	Format string `config:"format"`
+}
+
+// BackoffConfig is the wait between two attempts to connect: it doubles from
+// Init to Max and is drawn at random from its upper half.
+type BackoffConfig struct {
+	// Init is the first wait. Default: 1s.
+	Init time.Duration `config:"init"`
+	// Max is the longest wait, at most 30s. Default: 30s.
+	Max time.Duration `config:"max"`
+}
+
+// TopicConfig is a topic filter with its quality of service.
+type TopicConfig struct {
+	// Topic is the filter: "+" stands for one level, "#" at the end for any
+	// number of levels.
+	Topic string `config:"topic"`
+	// QoS is 0, 1 or 2. Default: the session's qos.
+	QoS *int `config:"qos"`
+}
+
+// UnmarshalConfigString lets the configuration give a topic as a plain text.
+func (t *TopicConfig) UnmarshalConfigString(s string) error {
+	*t = TopicConfig{Topic: s}
+	return nil
+}
+
+// DefaultConfig returns the defaults: a spool, and no source.
+func DefaultConfig() Config {
+	return Config{Spool: SpoolConfig{
+		Path:            "/var/lib/sluice/spool",
+		MaxBytes:        16 << 20,
+		RotateEvery:     time.Hour,
+		CommitInterval:  20 * time.Millisecond,
+		CommitBytes:     1 << 20,
+		FilePermissions: 0o640,
+	}}
+}
+
+// DefaultMQTTConfig returns the defaults of an MQTT session; only Hosts is
+// missing.
+func DefaultMQTTConfig() MQTTConfig {
+	return MQTTConfig{
+		Name:           "mqtt",
+		Topics:         []TopicConfig{{Topic: "#"}},
+		QoS:            new(1),
+		SSL:            tlsconfig.DefaultConfig(),
+		KeepAlive:      30 * time.Second,
+		ConnectTimeout: 15 * time.Second,
+		Backoff:        BackoffConfig{Init: time.Second, Max: 30 * time.Second},
+		MaxPayload:     1 << 20,
+		QueueBytes:     4 << 20,
+		QueueRecords:   20000,
+		Format:         "json",
+	}
+}

@@ -1,0 +1,106 @@
+package recorder
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Status is what the recorder is doing now.
+type Status struct {
+	Series []SeriesStatus `json:"series"`
+}
+
+// SeriesStatus is the state of one source and its segments. Counters count from
+// the start of the process.
+type SeriesStatus struct {
+	Name string `json:"name"`
+	// Connected tells whether the broker has accepted the session; Broker is the
+	// last address tried.
+	Connected bool   `json:"connected"`
+	Broker    string `json:"broker"`
+	// Connects counts accepted connections.
+	Connects int64 `json:"connects"`
+	// Refused are topics that the broker refused.
+	Refused []string `json:"refused,omitempty"`
+	// Received counts messages from the broker; each of them is in exactly one
+	// of Recorded, Duplicates (redelivered, and recorded before), Repeats
+	// (retained, and recorded before), Excluded, or still in the queue.
+	Received   int64 `json:"received"`
+	Recorded   int64 `json:"recorded"`
+	Duplicates int64 `json:"duplicates"`
+	Repeats    int64 `json:"repeats"`
+	Excluded   int64 `json:"excluded"`
+	// Truncated counts records whose payload was longer than max_payload.
+	Truncated int64 `json:"truncated"`
+	// BytesReceived came over the network (before TLS); BytesRecorded went into
+	// segments.
+	BytesReceived int64 `json:"bytes_received"`
+	BytesRecorded int64 `json:"bytes_recorded"`
+	// Commits counts groups made durable, Sealed segments sealed.
+	Commits int64 `json:"commits"`
+	Sealed  int64 `json:"sealed"`
+	// QueueRecords and QueueBytes wait for the disk.
+	QueueRecords int   `json:"queue_records"`
+	QueueBytes   int64 `json:"queue_bytes"`
+	// Blocked: recording is stopped by a disk error, nothing is acknowledged.
+	Blocked bool `json:"blocked"`
+	// LastError is the newest error, with its time; it stays after recovery.
+	LastError     string    `json:"last_error,omitempty"`
+	LastErrorTime time.Time `json:"last_error_time,omitzero"`
+	// Segment is the active segment, empty when there is none; SegmentBytes its
+	// durable size.
+	Segment      string `json:"segment"`
+	SegmentBytes int64  `json:"segment_bytes"`
+	// LastRecord is when the newest recorded message was received.
+	LastRecord time.Time `json:"last_record,omitzero"`
+}
+
+// String is one line for systemd's STATUS=.
+func (s Status) String() string {
+	parts := make([]string, len(s.Series))
+	for i, one := range s.Series {
+		parts[i] = one.String()
+	}
+	return strings.Join(parts, "; ")
+}
+
+// String is one short line.
+func (s SeriesStatus) String() string {
+	link := "not connected to " + s.Broker
+	if s.Connected {
+		link = "connected to " + s.Broker
+	}
+	text := fmt.Sprintf("%s: %s, %d recorded, %d waiting", s.Name, link, s.Recorded, s.QueueRecords)
+	if s.Blocked {
+		text += ", BLOCKED: " + s.LastError
+	} else if !s.Connected && s.LastError != "" {
+		text += ": " + s.LastError
+	}
+	return text
+}
+
+// stats collects a series' status. It is safe for concurrent use.
+type stats struct {
+	mu  sync.Mutex
+	now SeriesStatus
+}
+
+func (s *stats) update(change func(*SeriesStatus)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.now)
+}
+
+func (s *stats) fault(err error) {
+	s.update(func(st *SeriesStatus) { st.LastError, st.LastErrorTime = err.Error(), time.Now() })
+}
+
+func (s *stats) get() SeriesStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.now
+	st.Refused = append([]string(nil), st.Refused...)
+	return st
+}

@@ -1,0 +1,247 @@
+package recorder
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// FieldError is one wrong option. Its text starts with the option's dotted
+// name, relative to the struct that was validated.
+type FieldError struct {
+	field string
+	text  string
+}
+
+// Error is "name: what is wrong and what to do".
+func (e *FieldError) Error() string { return e.field + ": " + e.text }
+
+// Field is the option's dotted name.
+func (e *FieldError) Field() string { return e.field }
+
+// faults collects FieldErrors.
+type faults struct{ list []error }
+
+func (f *faults) add(field, format string, args ...any) {
+	f.list = append(f.list, &FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+// span faults a duration outside [low, high].
+func (f *faults) span(field string, v, low, high time.Duration) {
+	if v < low || v > high {
+		f.add(field, "%s is outside %s to %s", v, low, high)
+	}
+}
+
+// size faults a number of bytes outside [low, high].
+func (f *faults) size(field string, v, low, high int64) {
+	if v < low || v > high {
+		f.add(field, "%d is outside %d to %d bytes", v, low, high)
+	}
+}
+
+// under adds err's parts with a prefix to their names.
+func (f *faults) under(prefix string, err error) {
+	if err == nil {
+		return
+	}
+	parts := []error{err}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		parts = many.Unwrap()
+	}
+	for _, part := range parts {
+		var named interface{ Field() string }
+		if !errors.As(part, &named) {
+			f.add(prefix, "%s", part)
+			continue
+		}
+		text := strings.TrimPrefix(part.Error(), named.Field()+": ")
+		f.add(prefix+"."+named.Field(), "%s", text)
+	}
+}
+
+// Validate checks every option and returns all faults, joined.
+func (c *Config) Validate() error {
+	var f faults
+	f.under("spool", c.Spool.Validate())
+	seen := map[string]int{}
+	for i := range c.MQTT {
+		prefix := fmt.Sprintf("mqtt.%d", i)
+		f.under(prefix, c.MQTT[i].Validate())
+		name := c.MQTT[i].filled().Name
+		if first, ok := seen[name]; ok {
+			f.add(prefix+".name", "%q is taken by mqtt.%d; give every entry its own name", name, first)
+			continue
+		}
+		seen[name] = i
+	}
+	return errors.Join(f.list...)
+}
+
+// Validate checks the spool's options.
+func (c *SpoolConfig) Validate() error {
+	var f faults
+	s := c.filled()
+	if s.Path == "" {
+		f.add("path", "a folder for the segments is needed")
+	}
+	f.size("max_bytes", s.MaxBytes, 4<<10, 2<<30)
+	if s.RotateEvery != 0 {
+		f.span("rotate_every", s.RotateEvery, time.Second, 366*24*time.Hour)
+	}
+	f.span("commit_interval", s.CommitInterval, time.Millisecond, 10*time.Second)
+	f.size("commit_bytes", s.CommitBytes, 1, 64<<20)
+	if s.FilePermissions > 0o777 || s.FilePermissions&0o600 != 0o600 {
+		f.add("file_permissions", "%04o: at least 0600 and at most 0777 is needed", s.FilePermissions)
+	}
+	return errors.Join(f.list...)
+}
+
+// Validate checks an MQTT session's options.
+func (c *MQTTConfig) Validate() error {
+	var f faults
+	m := c.filled()
+	if !validName(m.Name) {
+		f.add("name", "%q: letters, digits, \"_\", \".\" and \"-\" only, and not a \".\" in front", m.Name)
+	}
+	m.validateHosts(&f)
+	m.validateTopics(&f)
+	m.validateSession(&f)
+	f.under("ssl", m.SSL.Validate())
+	f.span("keepalive", m.KeepAlive, time.Second, 65535*time.Second)
+	f.span("connect_timeout", m.ConnectTimeout, 100*time.Millisecond, 10*time.Minute)
+	f.span("backoff.init", m.Backoff.Init, time.Millisecond, 30*time.Second)
+	f.span("backoff.max", m.Backoff.Max, m.Backoff.Init, 30*time.Second)
+	if m.SilenceTimeout != 0 {
+		f.span("silence_timeout", m.SilenceTimeout, time.Second, 366*24*time.Hour)
+	}
+	f.size("max_payload", m.MaxPayload, 1, 256<<20)
+	f.size("queue_bytes", m.QueueBytes, 4<<10, 1<<30)
+	if m.QueueRecords < 1 || m.QueueRecords > 10_000_000 {
+		f.add("queue_records", "%d is outside 1 to 10000000", m.QueueRecords)
+	}
+	if _, err := compileFormat(m.Format); err != nil {
+		f.add("format", "%s", err)
+	}
+	return errors.Join(f.list...)
+}
+
+func (c *MQTTConfig) validateHosts(f *faults) {
+	if len(c.Hosts) == 0 {
+		f.add("hosts", "at least one broker is needed, such as mqtts://broker.example:8883")
+	}
+	secure := false
+	for i, h := range c.Hosts {
+		b, err := parseBroker(h)
+		if err != nil {
+			f.add("hosts", "entry %d: %s", i+1, err)
+			continue
+		}
+		secure = secure || b.secure
+	}
+	if len(f.list) == 0 && !secure && len(c.SSL.CertificateAuthorities) > 0 && c.SSL.IsEnabled() {
+		f.add("hosts", "ssl.certificate_authorities is set, but no host is encrypted; write mqtts:// instead of mqtt://")
+	}
+}
+
+func (c *MQTTConfig) validateTopics(f *faults) {
+	if *c.QoS < 0 || *c.QoS > 2 {
+		f.add("qos", "%d: 0, 1 or 2 is allowed", *c.QoS)
+	}
+	if len(c.Topics) == 0 {
+		f.add("topics", "at least one topic is needed; \"#\" is all of them")
+	}
+	var seen []string
+	for i, t := range c.Topics {
+		if err := checkFilter(t.Topic); err != nil {
+			f.add("topics", "entry %d: %s", i+1, err)
+		}
+		if t.QoS != nil && (*t.QoS < 0 || *t.QoS > 2) {
+			f.add("topics", "entry %d: qos %d: 0, 1 or 2 is allowed", i+1, *t.QoS)
+		}
+		if slices.Contains(seen, t.Topic) {
+			f.add("topics", "entry %d: %q is listed twice", i+1, t.Topic)
+		}
+		seen = append(seen, t.Topic)
+	}
+	for i, e := range c.Exclude {
+		if err := checkFilter(e); err != nil {
+			f.add("exclude", "entry %d: %s", i+1, err)
+		}
+	}
+}
+
+func (c *MQTTConfig) validateSession(f *faults) {
+	for name, v := range map[string]string{"client_id": c.ClientID, "username": c.Username, "password": c.Password} {
+		if len(v) > 65535 || !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+			f.add(name, "up to 65535 bytes of UTF-8 without NUL are allowed")
+		}
+	}
+	if c.Password != "" && c.Username == "" {
+		f.add("username", "is needed with a password")
+	}
+}
+
+// filled returns the options with defaults in place of zero values that make
+// no sense.
+func (c *SpoolConfig) filled() SpoolConfig {
+	s, d := *c, DefaultConfig().Spool
+	s.MaxBytes = or(s.MaxBytes, d.MaxBytes)
+	s.CommitInterval = or(s.CommitInterval, d.CommitInterval)
+	s.CommitBytes = or(s.CommitBytes, d.CommitBytes)
+	s.FilePermissions = or(s.FilePermissions, d.FilePermissions)
+	return s
+}
+
+// filled is as SpoolConfig.filled; it also derives the client id.
+func (c *MQTTConfig) filled() MQTTConfig {
+	m, d := *c, DefaultMQTTConfig()
+	m.Name = or(m.Name, d.Name)
+	m.KeepAlive = or(m.KeepAlive, d.KeepAlive)
+	m.ConnectTimeout = or(m.ConnectTimeout, d.ConnectTimeout)
+	m.Backoff.Init = or(m.Backoff.Init, d.Backoff.Init)
+	m.Backoff.Max = or(m.Backoff.Max, max(d.Backoff.Max, m.Backoff.Init))
+	m.MaxPayload = or(m.MaxPayload, d.MaxPayload)
+	m.QueueBytes = or(m.QueueBytes, d.QueueBytes)
+	m.QueueRecords = or(m.QueueRecords, d.QueueRecords)
+	m.Format = or(m.Format, d.Format)
+	m.ClientID = or(m.ClientID, defaultClientID(m.Name))
+	if m.QoS == nil {
+		m.QoS = d.QoS
+	}
+	return m
+}
+
+func or[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// defaultClientID is stable for a machine and a series.
+func defaultClientID(name string) string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "gateway"
+	}
+	return "sluice-" + host + "-" + name
+}
+
+func validName(name string) bool {
+	if name == "" || len(name) > 100 || name[0] == '.' {
+		return false
+	}
+	for _, r := range name {
+		ok := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_.-", r)
+		if !ok {
+			return false
+		}
+	}
+	return true
+}

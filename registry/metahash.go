@@ -1,0 +1,32 @@
+package registry
+
+import (
+	"encoding/binary"
+	"hash"
+	"hash/fnv"
+	"strconv"
+)
+
+// metaHash is the hexadecimal prefix that Filebeat gives the ID of a file with
+// meta: the hash of mitchellh/hashstructure, version 1, over a map of strings.
+// Each pair is FNV-1 over the little-endian hashes of key and value; the pairs
+// are combined with exclusive or, so their order does not matter.
+func metaHash(meta map[string]string) string {
+	h := fnv.New64()
+	var sum uint64
+	for k, v := range meta {
+		var pair [16]byte
+		binary.LittleEndian.PutUint64(pair[:8], stringHash(h, k))
+		binary.LittleEndian.PutUint64(pair[8:], stringHash(h, v))
+		h.Reset()
+		h.Write(pair[:])
+		sum ^= h.Sum64()
+	}
+	return strconv.FormatUint(sum, 16)
+}
+
+func stringHash(h hash.Hash64, s string) uint64 {
+	h.Reset()
+	h.Write([]byte(s))
+	return h.Sum64()
+}

@@ -1,0 +1,117 @@
+package tailer
+
+import (
+	"bytes"
+	"strings"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/unicode"
+)
+
+// decoding says how a file's bytes become lines of UTF-8. The zero value of
+// enc means that bytes are taken as they are.
+type decoding struct {
+	enc     encoding.Encoding
+	newline []byte // the line feed in the file's encoding
+	unit    int    // bytes that a character's code takes at least: 1 or 2
+	bom     bool   // the byte order is told by the file's first two bytes
+}
+
+var plainDecoding = decoding{newline: []byte{'\n'}, unit: 1}
+
+// charmaps are Filebeat's names that the WHATWG list spells otherwise or lacks.
+var charmaps = map[string]encoding.Encoding{
+	"cp437": charmap.CodePage437, "cp850": charmap.CodePage850, "cp852": charmap.CodePage852, "cp855": charmap.CodePage855,
+	"cp858": charmap.CodePage858, "cp860": charmap.CodePage860, "cp862": charmap.CodePage862, "cp863": charmap.CodePage863,
+	"cp865": charmap.CodePage865, "cp866": charmap.CodePage866,
+	"ebcdic-037": charmap.CodePage037, "ebcdic-1040": charmap.CodePage1140, "ebcdic-1047": charmap.CodePage1047,
+	"iso8859-1": charmap.ISO8859_1, "iso8859-2": charmap.ISO8859_2, "iso8859-3": charmap.ISO8859_3, "iso8859-4": charmap.ISO8859_4,
+	"iso8859-5": charmap.ISO8859_5, "iso8859-6": charmap.ISO8859_6, "iso8859-6e": charmap.ISO8859_6E, "iso8859-6i": charmap.ISO8859_6I,
+	"iso8859-7": charmap.ISO8859_7, "iso8859-8": charmap.ISO8859_8, "iso8859-8e": charmap.ISO8859_8E, "iso8859-8i": charmap.ISO8859_8I,
+	"iso8859-9": charmap.ISO8859_9, "iso8859-10": charmap.ISO8859_10, "iso8859-13": charmap.ISO8859_13, "iso8859-14": charmap.ISO8859_14,
+	"iso8859-15": charmap.ISO8859_15, "iso8859-16": charmap.ISO8859_16,
+	"koi8r": charmap.KOI8R, "koi8u": charmap.KOI8U, "macintosh": charmap.Macintosh, "macintosh-cyrillic": charmap.MacintoshCyrillic,
+	"windows1250": charmap.Windows1250, "windows1251": charmap.Windows1251, "windows1252": charmap.Windows1252,
+	"windows1253": charmap.Windows1253, "windows1254": charmap.Windows1254, "windows1255": charmap.Windows1255,
+	"windows1256": charmap.Windows1256, "windows1257": charmap.Windows1257, "windows1258": charmap.Windows1258, "windows874": charmap.Windows874,
+}
+
+// newDecoding looks an encoding up by Filebeat's name (option encoding).
+func newDecoding(name string) (decoding, error) {
+	switch n := strings.ToLower(name); n {
+	case "", "plain", "nop", "utf-8", "utf8", "unicode-1-1-utf-8":
+		// The event's encoder replaces what is no UTF-8 in any case.
+		return plainDecoding, nil
+	case "utf-16-bom":
+		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.UseBOM), newline: []byte{0, '\n'}, unit: 2, bom: true}, nil
+	case "utf-16le-bom", "utf-16le":
+		return decoding{enc: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), newline: []byte{'\n', 0}, unit: 2}, nil
+	case "utf-16be-bom", "utf-16be":
+		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), newline: []byte{0, '\n'}, unit: 2}, nil
+	default:
+		enc := charmaps[n]
+		if enc == nil {
+			var err error
+			if enc, err = htmlindex.Get(n); err != nil {
+				return decoding{}, fault("encoding", "%q is unknown; use plain, utf-8, utf-16-bom, iso8859-1, windows1252 or another name of Filebeat's list", name)
+			}
+		}
+		newline, err := enc.NewEncoder().Bytes([]byte{'\n'})
+		if err != nil || len(newline) == 0 {
+			return decoding{}, fault("encoding", "%q has no line feed, so its lines can't be told apart", name)
+		}
+		return decoding{enc: enc, newline: newline, unit: len(newline)}, nil
+	}
+}
+
+// resolve settles the byte order of utf-16-bom by the file's first bytes;
+// without a mark it is big-endian.
+func (d decoding) resolve(head []byte) decoding {
+	if !d.bom {
+		return d
+	}
+	name := "utf-16be"
+	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) {
+		name = "utf-16le"
+	}
+	r, _ := newDecoding(name)
+	return r
+}
+
+// cut returns the length of the first line in data without and with its line
+// feed; ok is false if there is none. data starts at a character.
+func (d *decoding) cut(data []byte) (line, whole int, ok bool) {
+	if len(d.newline) == 1 {
+		i := bytes.IndexByte(data, d.newline[0])
+		return i, i + 1, i >= 0
+	}
+	for from := 0; ; {
+		i := bytes.Index(data[from:], d.newline)
+		if i < 0 {
+			return 0, 0, false
+		}
+		if i += from; i%d.unit == 0 {
+			return i, i + len(d.newline), true
+		}
+		from = i + 1
+	}
+}
+
+var utf8BOM = []byte{0xef, 0xbb, 0xbf}
+
+// text turns a line's bytes into its message: decoded, without a byte order
+// mark and without the carriage return before the line feed.
+func (d *decoding) text(line []byte) []byte {
+	if d.enc != nil {
+		if utf8Line, err := d.enc.NewDecoder().Bytes(line); err == nil {
+			line = utf8Line
+		}
+	}
+	line = bytes.TrimPrefix(line, utf8BOM)
+	if n := len(line); n > 0 && line[n-1] == '\r' {
+		line = line[:n-1]
+	}
+	return line
+}

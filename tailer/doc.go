@@ -1,0 +1,85 @@
+// Package tailer follows files and ships their lines, each at least once and
+// in the order of the file, to an Output.
+//
+// # Nouns
+//
+//   - An input is a configured set of globs with its options (InputConfig).
+//   - A scan looks at all paths of an input. It is the truth about files;
+//     notifications of the system (fsnotify) only make it sooner.
+//   - A file is one inode that an input follows. Idle, it is a small struct:
+//     no goroutine, no open handle beyond a cache of 128.
+//   - A harvester is the reader of an open file.
+//   - An event is one line plus metadata, encoded once as a JSON document
+//     straight into a batch.
+//   - A lane is one connection with its batches and files; two goroutines:
+//     read fills batches, ship sends them and commits what is acknowledged.
+//   - A span is the part of a batch that stems from one file.
+//
+// # The way of a line
+//
+//	scan/notify ─► ready ring of the lane ─► harvest: ReadAt, cut at line ends,
+//	filter, encode into the batch ─► full, or flush timeout ─► ship: Conn.Send
+//	─► Conn.Acks: n more documents ─► span by span: file.commit(offset)
+//	─► registry.Commit ─► (Maintain) registry.Sync
+//
+// Nothing travels back to the reader. When the connection is lost, ship sends
+// the unacknowledged documents again from the batches, byte for byte the same.
+// A lane holds BatchesInFlight+1 batches and no more: when all are full, the
+// reader waits, and the files are the queue.
+//
+// # Two offsets
+//
+// The read offset is the next byte to read; it lives in memory. The offset is
+// the byte after the last acknowledged line; it lives in the registry. After
+// any crash reading goes on at the offset.
+//
+// # Identity
+//
+// A file is device and inode, its birth time where the file system knows one,
+// and a hash of its first bytes (xxhash64) that grows with the file up to
+// 1,024 bytes: small files are shipped at once, identical files stay two, and
+// an inode that is used anew is seen. The hash is checked whenever a file is
+// opened. A file found shorter than its offset has been truncated and is read
+// from the start, unless at least its first bytes are provably the same when it is
+// opened for the first time after a start: then a power cut took its tail, and
+// reading goes on at its end.
+//
+// A file is opened when it is found, up to 512 of them, and followed by its
+// inode when it is renamed, also out of its input's paths (unless close_renamed
+// is set): what is rotated away before its turn is still read to its end.
+// Inputs of type filestream follow files for themselves, each with its own
+// States and ids; inputs of type log share theirs, and the first one that
+// matches a file follows it.
+//
+// Every event carries @metadata._id: the file's generation id, a dash, and the
+// offset of the line's first byte. The generation id is 64 bits in base 62,
+// derived from agent id, the input's name space, device, inode, birth time and
+// first line, so that it is the same after any crash. Where it could not be derived again (no birth time,
+// a truncated file, a first line cut before its end) it is drawn at random and
+// made durable before the first line leaves.
+//
+// # Known losses and repeats
+//
+//   - Lines written to a file that is removed within the time between two
+//     looks, while its handle was closed (more than 128 idle files are open).
+//   - A file that is made and removed, or made and renamed to a name that no
+//     input matches, within one look (some milliseconds; longer on a machine
+//     that is overloaded) is not seen.
+//   - copytruncate by another program loses what is written between its copy
+//     and its truncation; a file truncated and refilled past the read offset
+//     between two looks is not seen as truncated if its first bytes are equal.
+//   - A file that is created, shipped, truncated and begun again with the same
+//     first line, all within registry.flush before a crash, gets the same
+//     generation id again: its new lines are taken for copies of the old ones.
+//   - A last line without line feed is not sent.
+//   - When a power cut took the tail of another program's file, lines that were
+//     written after the boot but before the tailer's start, and lie before the
+//     old offset, are not sent. Segments are not concerned: the recorder never
+//     appends to one after a crash.
+//   - After a crash the lines since the last Sync are sent again, with equal
+//     ids. Their @timestamp is the time of the new reading: an index named
+//     after the day of reading can hold such a line twice across midnight.
+//     (The pipeline for recorded MQTT messages takes the time from the line.)
+//   - A power cut of the machine that writes a file may take lines that were
+//     already shipped: the index then holds more than the disk.
+package tailer

@@ -1,0 +1,169 @@
+package tailer
+
+import (
+	"math"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"sluice/registry"
+)
+
+// file is one file that an input follows. An idle file is only this struct:
+// no goroutine, and no open handle beyond a small cache.
+//
+// Three goroutines look at it: the scan (what happens to the file), its
+// lane's reader (what is read) and its lane's shipper (what is acknowledged).
+// mu guards everything but harvester, which io guards.
+type file struct {
+	in    *input
+	lane  *lane
+	key   string // in the registry
+	inode inode
+	birth int64
+
+	mu    sync.Mutex
+	path  string
+	size  int64 // as seen last
+	mtime time.Time
+	// quiet is since when it has not changed. What passes is counted by the
+	// monotonic clock: a wall clock that is set right years later, as on
+	// boards without a battery, makes no file old.
+	quiet time.Time
+	// life counts the file's lives: it goes up when the file is truncated or
+	// its inode is used anew, so that late acks of the old content don't
+	// touch the new one's State.
+	life       uint32
+	generation string // empty until the first line is read
+	random     bool   // the generation was drawn, so it must be durable before use
+	prefix     prefix
+	read       int64 // read offset: the next byte to read
+	acked      int64 // offset: the byte after the last acknowledged line
+	end        int64 // where the last read met the end of the file; -1 if none did
+	unsure     bool  // changed since its State was written: to be verified
+	skip       int64 // start of a line over max_bytes whose end was not read yet; -1: none
+	removed    bool
+	missing    int // scans in a row that found it removed
+	renamed    bool
+	timedOut   bool // close_timeout: not read until the next scan
+	forgotten  bool // its State was dropped: commit no more
+	queued     bool // stands in its lane's ring
+
+	io        sync.Mutex
+	harvester *harvester
+	fault     string // the read error that was reported last; "" if reading works
+	known     bool   // its first opening was reported
+}
+
+// harvester is the reader of one open file.
+type harvester struct {
+	file     *os.File
+	path     string // as it was when the file was opened: events keep it
+	life     uint32
+	dec      decoding
+	plain    *template
+	cut      *template // with log.flags: [truncated]
+	opened   time.Time
+	lastLine time.Time
+	skip     int64 // start of the line over max_bytes that is being passed over; -1: none
+}
+
+// pending says whether there may be something to read.
+func (f *file) pending() bool {
+	return !f.timedOut && (f.unsure || f.size > f.read && f.size != f.end)
+}
+
+// is says whether what was seen is this file: a deleted file's inode is soon
+// used anew.
+func (f *file) is(info fileInfo) bool {
+	return info.inode == f.inode && (f.birth == 0 || info.birth == 0 || info.birth == f.birth)
+}
+
+// outstanding says whether lines were read whose acknowledgement the State
+// does not cover yet. The start of a line whose end is to come is never covered.
+func (f *file) outstanding() bool {
+	return f.acked < f.read && f.acked != f.skip
+}
+
+// moved notes that the file was renamed; mu is held.
+func (f *file) moved(path string) {
+	f.in.log.Debug().Msgf("File rename was detected:%s -> %s", f.path, path)
+	if f.in.set.paths[f.path] == f {
+		delete(f.in.set.paths, f.path)
+	}
+	f.path, f.renamed = path, true
+	f.in.set.paths[path] = f
+	f.save()
+}
+
+// unprepared is the life of a harvester that was opened but not looked at.
+const unprepared = math.MaxUint32
+
+// harvest takes an opened harvester; io is held.
+func (f *file) harvest(h *harvester) {
+	f.harvester = h
+	f.in.opened()
+	level := zerolog.DebugLevel
+	if !f.known { // with very many busy files each line opens one
+		f.known, level = true, zerolog.InfoLevel
+	}
+	f.in.log.WithLevel(level).Str("path", h.path).Msg("Harvester started for file")
+}
+
+// dropped says whether the file is followed no more.
+func (f *file) dropped() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.forgotten
+}
+
+// commit records that every line before offset is acknowledged.
+func (f *file) commit(life uint32, offset int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if life != f.life || f.forgotten {
+		return
+	}
+	f.acked = max(f.acked, offset)
+	f.save()
+}
+
+// save puts the file's State into the registry's memory.
+func (f *file) save() {
+	f.in.reg.Commit(registry.State{
+		Key: f.key, Source: f.path, Offset: f.acked, Timestamp: time.Now(), TTL: f.in.ttl(), Type: f.in.cfg.Type,
+		Inode: f.inode.ino, Device: f.inode.dev, ID: f.in.stateID(f.inode), IdentifierName: "native",
+		Generation: f.generation, Birth: f.birth, PrefixHash: f.prefix.hash, PrefixLen: f.prefix.length,
+	})
+}
+
+// renew starts a new life of the file at offset: its content is another one.
+// The new generation is random, since a derived one would be that of the old
+// content: equal ids at equal offsets, and the new lines taken for copies.
+func (f *file) renew(offset int64) {
+	f.life++
+	f.read, f.acked, f.end, f.skip = offset, offset, -1, -1
+	f.generation, f.random = randomGeneration(), true
+	f.prefix = prefix{}
+	f.save()
+}
+
+// unread returns the bytes between the offset and the size.
+func (f *file) unread() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return max(0, f.size-f.acked)
+}
+
+// close closes the harvester; io is held.
+func (f *file) close(reason string) {
+	if f.harvester == nil {
+		return
+	}
+	_ = f.harvester.file.Close() // opened for reading: nothing to lose
+	f.in.log.Debug().Str("path", f.harvester.path).Msg(reason)
+	f.harvester = nil
+	f.in.closed(f)
+}

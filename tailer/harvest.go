@@ -1,0 +1,430 @@
+package tailer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"time"
+)
+
+const (
+	// readBuffer is how much is read at once; it grows for longer lines.
+	readBuffer = 64 << 10
+	// quantum is how much of one file is read before the next one has its turn.
+	quantum = 1 << 20
+)
+
+// harvest reads lines of f into the lane's batch, handing over full ones. It
+// returns true if it stopped before the end of the file. f.io is held.
+func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
+	if f.dropped() {
+		return false
+	}
+	h, err := l.open(f)
+	if err != nil {
+		l.reportRead(f, err)
+		return false
+	}
+	if h == nil {
+		return false // over a limit, or the file is gone
+	}
+	f.mu.Lock()
+	offset := f.read
+	f.mu.Unlock()
+	if l.spare == nil {
+		l.spare = make([]byte, readBuffer)
+	}
+	have := 0 // bytes in spare, the first of which stands at offset
+	for start := offset; ; {
+		n, err := h.file.ReadAt(l.spare[have:], offset+int64(have))
+		have += n
+		if err != nil && err != io.EOF {
+			l.reportRead(f, err)
+			f.close("closed after a read error")
+			return false
+		}
+		used, ok := l.lines(ctx, f, h, offset, l.spare[:have])
+		offset += int64(used)
+		have = copy(l.spare, l.spare[used:have])
+		if !ok {
+			return false
+		}
+		if changed := l.advance(f, h, offset, have, err == io.EOF); changed {
+			return true // truncated meanwhile: begin anew
+		}
+		l.readable(f)
+		switch {
+		case err == io.EOF:
+			l.shrink()
+			l.atEnd(f, h)
+			return false
+		case offset-start >= quantum:
+			l.shrink()
+			l.growPrefix(f, h)
+			return !f.closeTimedOut(time.Now())
+		case have == len(l.spare):
+			l.spare = append(l.spare, make([]byte, min(len(l.spare), f.in.maxBytes+readBuffer))...)
+		}
+	}
+}
+
+// shrink lets go of a buffer that had grown for a long line.
+func (l *lane) shrink() {
+	if len(l.spare) > 4*readBuffer {
+		l.spare = nil
+	}
+}
+
+// advance publishes the read offset. It returns true if the file has begun a
+// new life under the reader.
+func (l *lane) advance(f *file, h *harvester, offset int64, rest int, atEOF bool) (changed bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.life != h.life {
+		return true
+	}
+	if offset != f.read {
+		h.lastLine = time.Now()
+	}
+	l.t.stats.bytesRead.Add(offset - f.read)
+	f.read, f.skip = offset, h.skip
+	seen := offset + int64(rest)
+	f.size = max(f.size, seen)
+	f.end = -1
+	if atEOF {
+		f.end = seen
+	}
+	return false
+}
+
+// lines turns the complete lines in data into events and returns how many
+// bytes it has used up; ok is false when ctx has ended.
+func (l *lane) lines(ctx context.Context, f *file, h *harvester, offset int64, data []byte) (used int, ok bool) {
+	now := time.Now().UnixMilli()
+	limit := f.in.rawLimit(&h.dec)
+	for {
+		line, whole, found := h.dec.cut(data[used:])
+		if !found {
+			break
+		}
+		at := offset + int64(used)
+		used += whole
+		switch {
+		case h.skip >= 0: // the end of an over-long line
+			h.skip = -1
+			l.batch.skip(f, h.life, offset+int64(used))
+			continue
+		default:
+			ok = l.event(ctx, f, h, now, at, offset+int64(used), data[used-whole:used-whole+line])
+		}
+		if !ok {
+			return used - whole, false
+		}
+	}
+	rest := data[used:]
+	if h.skip < 0 {
+		if len(rest) <= limit+len(h.dec.newline) {
+			return used, true
+		}
+		// The rest of this line is skipped as it comes. Until its end is read
+		// its ack covers nothing: after a restart it is cut, and sent, anew.
+		at := offset + int64(used)
+		if !l.event(ctx, f, h, now, at, at, rest[:limit]) {
+			return used, false
+		}
+		h.skip = at
+	}
+	return used + len(rest) - len(rest)%h.dec.unit, true
+}
+
+// event filters one line, cut to max_bytes, and appends its event to the batch.
+func (l *lane) event(ctx context.Context, f *file, h *harvester, now, start, end int64, raw []byte) bool {
+	limit := f.in.rawLimit(&h.dec)
+	text := raw[:min(len(raw), limit)]
+	if len(raw) > 0 {
+		text = h.dec.text(text)
+	}
+	truncated := len(text) > f.in.maxBytes || len(raw) >= limit
+	if truncated {
+		text = text[:min(len(text), f.in.maxBytes)]
+	}
+	b := l.batch
+	if h.plain == nil {
+		if err := l.compile(f, h, start+int64(len(raw))); err != nil {
+			l.reportRead(f, err)
+			return false
+		}
+	}
+	if !f.in.wants(text) {
+		l.t.stats.filtered.Add(1)
+		b.skip(f, h.life, end)
+		return true
+	}
+	t := h.plain
+	if truncated {
+		t = h.cut
+	}
+	b.buf = t.append(b.buf, now, start, text)
+	b.add(f, h.life, end)
+	l.t.stats.events.Add(1)
+	if len(b.buf) > l.t.cfg.BatchBytes && b.len() > 1 {
+		// The document that made it too large begins the next batch.
+		l.over.reset(slack)
+		b.moveLast(&l.over)
+		if !l.push(ctx) {
+			return false
+		}
+		l.batch.buf = append(l.batch.buf, l.over.buf...)
+		l.batch.add(f, h.life, end)
+		return true
+	}
+	if b.len() >= l.t.cfg.BatchEvents || len(b.buf) >= l.t.cfg.BatchBytes {
+		return l.push(ctx)
+	}
+	return true
+}
+
+// open returns the file's harvester, opened and checked; nil if the file is
+// not to be read now.
+func (l *lane) open(f *file) (*harvester, error) {
+	f.mu.Lock()
+	path, life, wait := f.path, f.life, f.timedOut
+	f.mu.Unlock()
+	h := f.harvester
+	if h != nil && h.life == life {
+		if same, err := l.unchanged(f, h); same || err != nil {
+			return h, err
+		}
+	}
+	if wait {
+		return nil, nil
+	}
+	if h == nil {
+		if !f.in.admit() {
+			return nil, nil
+		}
+		handle, err := openFile(path)
+		if err != nil {
+			f.in.refused()
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, nil // the scan will see it
+			}
+			return nil, err
+		}
+		h = &harvester{file: handle, path: path, opened: time.Now(), lastLine: time.Now(), skip: -1}
+	}
+	ok, err := l.prepare(f, h)
+	if err != nil || !ok {
+		if f.harvester == nil {
+			f.in.refused()
+			_ = h.file.Close() // opened for reading
+		} else {
+			f.close("closed: it is another file now")
+		}
+		return nil, err
+	}
+	if f.harvester == nil {
+		f.harvest(h)
+	}
+	return h, nil
+}
+
+// unchanged looks at the first bytes of an open file before each reading: a
+// file that was truncated and has grown past the read offset between two
+// looks is seen by them. If they differ, it has begun a new life.
+func (l *lane) unchanged(f *file, h *harvester) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	same, err := f.prefix.holds(h.file, l.first[:])
+	if err == nil && !same {
+		f.in.log.Info().Str("path", f.path).Int64("offset", f.acked).Msg("File was truncated. Starting from the beginning: its first bytes are others now")
+		f.renew(0)
+	}
+	return same, err
+}
+
+// prepare checks that the open file is the one that the State is about, and
+// compiles its event templates. False: leave it to the scan.
+func (l *lane) prepare(f *file, h *harvester) (bool, error) {
+	info, err := statOpen(h.file)
+	if err != nil {
+		return false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.is(info) || !info.regular {
+		return false, nil // replaced between the scan and now
+	}
+	if err := f.verify(h.file, info, l.first[:]); err != nil {
+		return false, err
+	}
+	head := l.first[:4]
+	n, err := h.file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	h.life, h.skip, h.plain, h.cut = f.life, f.skip, nil, nil
+	h.dec = f.in.dec.resolve(head[:n])
+	return true, nil
+}
+
+// verify compares the file with what the State knows of its content, and
+// begins a new life if it is another one. f.mu is held.
+func (f *file) verify(handle io.ReaderAt, info fileInfo, scratch []byte) error {
+	same, err := f.prefix.holds(handle, scratch)
+	if err != nil {
+		return err
+	}
+	f.unsure = false
+	switch {
+	case !same:
+		f.in.log.Info().Str("path", f.path).Int64("offset", f.acked).Msg("Old file was truncated. Starting from the beginning: its first bytes are others now")
+		f.renew(0)
+	case info.size < f.read && f.prefix.length > 0:
+		// The first bytes are the same, the end is missing: a power cut took
+		// what the writer had not synced. Continue there, under new ids.
+		f.in.log.Warn().Str("path", f.path).Int64("offset", f.read).Int64("size", info.size).Msg("file is shorter than its offset but begins as before: continuing at its end")
+		f.renew(info.size)
+	case info.size < f.read:
+		f.in.log.Info().Str("path", f.path).Int64("offset", f.acked).Msg("Old file was truncated. Starting from the beginning: it is shorter than its offset")
+		f.renew(0)
+	}
+	return nil
+}
+
+// compile makes the file's generation id and its event templates, when the
+// first line is there, which ends at seen. f.io is held.
+func (l *lane) compile(f *file, h *harvester, seen int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.prefix.length == 0 {
+		// No State may have an id without the bytes that it is for: a crash
+		// could bring it back when the file has other content.
+		p, err := readPrefix(h.file, min(seen, prefixLimit))
+		if err != nil {
+			return err
+		}
+		f.prefix = p
+		f.random = f.generation != "" // drawn, but not used before the last stop
+	}
+	if f.generation == "" {
+		if err := f.generate(h, l.t.cfg.AgentID); err != nil {
+			return err
+		}
+	}
+	if f.random {
+		// A drawn id must outlive a crash before the first line leaves.
+		f.save()
+		if err := f.in.reg.Sync(); err != nil {
+			return fmt.Errorf("make the generation id durable: %w", err)
+		}
+		f.random = false
+	}
+	d := document{cfg: &l.t.cfg, input: f.in.cfg, path: h.path, inode: f.inode.ino, dev: f.inode.dev, generation: f.generation}
+	plain, err := d.compile()
+	if err != nil {
+		return err
+	}
+	d.truncated = true
+	h.plain, h.cut = plain, nil
+	h.cut, err = d.compile()
+	return err
+}
+
+// generate derives the generation id, or draws one where the same could not
+// be derived again: the file system knows no birth times, or the line that
+// is sent has no end yet. f.mu is held.
+func (f *file) generate(h *harvester, agentID string) error {
+	head, whole, err := firstLine(h.file, &h.dec)
+	if err != nil {
+		return err
+	}
+	if f.birth == 0 || !whole {
+		f.generation, f.random = randomGeneration(), true
+		return nil
+	}
+	f.generation = deriveGeneration(agentID, f.in.set.space, f.inode, f.birth, head)
+	return nil
+}
+
+// atEnd does what the close options say once a file is read to its end.
+func (l *lane) atEnd(f *file, h *harvester) {
+	l.growPrefix(f, h)
+	if f.in.closeEOF {
+		f.close("Closing because close_eof is enabled")
+		return
+	}
+	f.closeMoved()
+}
+
+// closeMoved closes the file if it was removed or renamed and an option says
+// so. A file that is gone from its path but has a name elsewhere was renamed:
+// its writer may go on for a while. io is held.
+func (f *file) closeMoved() {
+	f.mu.Lock()
+	removed, renamed := f.removed, f.renamed
+	f.mu.Unlock()
+	if removed {
+		if info, err := statOpen(f.harvester.file); err == nil && info.links > 0 {
+			removed, renamed = false, true
+		}
+	}
+	switch {
+	case removed && f.in.closeRemoved:
+		f.close("Closing because close_removed is enabled")
+	case renamed && f.in.closeRenamed:
+		f.close("Closing because close_renamed is enabled")
+	}
+}
+
+// closeTimedOut closes a file that is open for longer than close_timeout. The
+// next scan goes on with it. io is held.
+func (f *file) closeTimedOut(now time.Time) bool {
+	if f.in.closeTimeout <= 0 || now.Sub(f.harvester.opened) < f.in.closeTimeout {
+		return false
+	}
+	f.close("Closing harvester because close_timeout was reached")
+	f.mu.Lock()
+	f.timedOut = true
+	f.mu.Unlock()
+	return true
+}
+
+// growPrefix extends the hash of the first bytes while the file is small.
+func (l *lane) growPrefix(f *file, h *harvester) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	length := min(f.read, prefixLimit)
+	if f.life != h.life || length <= f.prefix.length {
+		return
+	}
+	if p, err := readPrefix(h.file, length); err == nil {
+		f.prefix = p // a failed read shows at the next one
+		if f.acked >= f.read {
+			f.save() // no later ack would do it
+		}
+	}
+}
+
+// reportRead logs a read error, once; the next scan tries again.
+func (l *lane) reportRead(f *file, err error) {
+	l.t.stats.readErrors.Add(1)
+	if f.fault == err.Error() {
+		return
+	}
+	f.fault = err.Error()
+	f.mu.Lock()
+	path := f.path
+	f.mu.Unlock()
+	l.log.Error().Err(err).Str("path", path).Msg("can't read the file; each scan tries again (the user of this service needs the right to read it: chmod, setfacl, or a group)")
+}
+
+// readable notes that a file can be read.
+func (l *lane) readable(f *file) {
+	if f.fault != "" {
+		f.fault = ""
+		f.in.log.Info().Str("path", f.harvester.path).Msg("the file can be read again")
+	}
+}

@@ -1,0 +1,372 @@
+package tailer
+
+import (
+	"maps"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"sluice/registry"
+)
+
+// scan looks at all paths of an input: it finds new files, growth, renames,
+// truncations and removals. Notifications only make it sooner.
+func (t *Tailer) scan(in *input, now time.Time) {
+	in.log.Debug().Msg("Start next scan")
+	seen := make(map[*file]bool)
+	for _, glob := range in.globs {
+		t.watch.folder(globFolder(glob))
+		paths, _ := filepath.Glob(glob) // Validate has tried the pattern
+		for _, p := range paths {
+			if f := t.observe(in, p, now); f != nil {
+				seen[f] = true
+			}
+		}
+	}
+	for _, f := range in.set.files {
+		if f.in == in {
+			t.review(f, seen[f], now)
+		}
+	}
+	// Further names of a file (hard links, symbolic ones) go with it.
+	maps.DeleteFunc(in.set.paths, func(_ string, f *file) bool { return in.set.files[f.inode] != f })
+	t.forgetStale(in)
+	in.next = now.Add(in.scanFrequency)
+}
+
+// observe looks at one path and returns its file, if the input follows it.
+func (t *Tailer) observe(in *input, path string, now time.Time) *file {
+	if !in.wantsPath(path) {
+		return nil
+	}
+	info, err := statFile(path, in.symlinks)
+	if err != nil {
+		return nil // gone between the listing and now
+	}
+	if info.symlink {
+		in.log.Debug().Str("path", path).Msg("skipped as it is a symlink")
+		return nil
+	}
+	if !info.regular {
+		return nil
+	}
+	t.watch.folder(filepath.Dir(path))
+	f := in.set.files[info.inode]
+	if f == nil {
+		f = t.leaving(in, path, info)
+	}
+	if f != nil && (!f.is(info) || f.in != in && t.release(f, in, path)) {
+		t.drop(f) // the inode is used anew, or another input goes on with it
+		f = nil
+	}
+	fresh := f == nil && in.scanned
+	if f == nil {
+		if f = t.discover(in, path, info, now); f == nil {
+			return nil
+		}
+	} else if f.in != in {
+		return nil // an input before this one follows it
+	}
+	t.update(f, path, info, now, fresh)
+	return f
+}
+
+// leaving finds a file of an input with other keys that was renamed from there
+// into this input's paths: its State is to come along.
+func (t *Tailer) leaving(in *input, path string, info fileInfo) *file {
+	for _, set := range t.sets {
+		if f := set.files[info.inode]; f != nil && set != in.set && f.is(info) && !f.in.matches(path) && !sameInode(f.path, f.inode) {
+			return f
+		}
+	}
+	return nil
+}
+
+// release says whether a file can go over to another input: it was renamed
+// out of its own one's paths, and nothing of it is on its way.
+func (t *Tailer) release(f *file, in *input, path string) bool {
+	if f.in.matches(path) || sameInode(f.path, f.inode) || !f.io.TryLock() {
+		return false
+	}
+	defer f.io.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.missing = 0 // in.review must not forget it before
+	if f.queued || f.acked != f.read || f.skip >= 0 {
+		return false
+	}
+	in.log.Debug().Msgf("File rename was detected:%s -> %s", f.path, path)
+	if s, ok := t.reg.Get(f.key); ok {
+		t.orphans.add(s, path)
+	}
+	return true
+}
+
+// update notes how a known file looks now. A fresh one was made just now, so
+// it is about to be written.
+func (t *Tailer) update(f *file, path string, info fileInfo, now time.Time, fresh bool) {
+	f.mu.Lock()
+	if f.path != path && !sameInode(f.path, f.inode) {
+		f.moved(path)
+	}
+	f.removed, f.missing = false, 0
+	if info.size < f.read && !f.unsure {
+		// The file may have grown, and have been read, since that look.
+		again, err := statFile(path, f.in.symlinks)
+		if err != nil || !f.is(again) {
+			f.mu.Unlock()
+			return // gone since: the next look sees what became of it
+		}
+		info = again
+	}
+	if info.size < f.read && !f.unsure {
+		f.in.log.Info().Str("path", path).Msgf("File was truncated as offset (%d) > size (%d): Begin reading file from offset 0", f.read, info.size)
+		f.renew(0)
+	}
+	if !info.mtime.Equal(f.mtime) {
+		f.mtime, f.quiet = info.mtime, now
+	}
+	f.size = info.size
+	work := f.pending()
+	f.mu.Unlock()
+	f.in.set.paths[path] = f
+	if work || fresh {
+		t.hold(f, path)
+	}
+	if work {
+		f.lane.ready(f)
+	}
+}
+
+// maxHeld bounds the files that are opened before it is their turn.
+const maxHeld = 512
+
+// hold opens a file that is to be read, so that it can be renamed out of the
+// input's paths, or removed, while it waits for its lane.
+func (t *Tailer) hold(f *file, path string) {
+	if t.stats.filesOpen.Load() >= maxHeld || !f.io.TryLock() {
+		return // its reader has it, or opens it in its turn
+	}
+	defer f.io.Unlock()
+	if f.harvester != nil || !f.in.admit() {
+		return
+	}
+	handle, err := openFile(path)
+	if err == nil {
+		if info, err := statOpen(handle); err == nil && f.is(info) && info.regular {
+			f.harvest(&harvester{file: handle, path: path, life: unprepared, opened: time.Now(), lastLine: time.Now(), skip: -1})
+			t.idle.add(f) // its reader takes it out
+			return
+		}
+		_ = handle.Close() // opened for reading
+	}
+	f.in.refused() // its reader says why
+}
+
+func sameInode(path string, id inode) bool {
+	info, err := statFile(path, true)
+	return err == nil && info.inode == id
+}
+
+// discover begins to follow a file; nil if it is to be ignored.
+func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) *file {
+	age := max(0, now.Sub(info.mtime))
+	f := &file{
+		in: in, key: stateKey(in.cfg, info.inode), inode: info.inode, birth: info.birth, path: path,
+		size: info.size, mtime: info.mtime, quiet: now.Add(-age), end: -1, skip: -1,
+	}
+	state, known := t.stateOf(f, info)
+	old := in.cfg.IgnoreOlder > 0 && age > in.cfg.IgnoreOlder
+	switch {
+	case known:
+		f.read, f.acked = state.Offset, state.Offset
+		f.generation, f.prefix = state.Generation, prefix{state.PrefixHash, state.PrefixLen}
+		f.unsure = info.size < state.Offset || info.mtime.After(state.Timestamp)
+	case old:
+		in.log.Debug().Str("path", path).Msg("Ignore file because ignore_older reached")
+		if in.cfg.CleanInactive > 0 && age > in.cfg.CleanInactive {
+			in.log.Debug().Str("path", path).Msg("Do not write state for ignore_older because clean_inactive reached")
+			return nil
+		}
+		f.read, f.acked = info.size, info.size // later lines are read from here
+		f.save()
+	default:
+		in.log.Debug().Msgf("Start harvester for new file: %s", path)
+	}
+	f.lane = t.laneFor()
+	f.lane.files++
+	in.set.files[info.inode] = f
+	return f
+}
+
+// stateOf finds the registry's State for a file seen for the first time.
+func (t *Tailer) stateOf(f *file, info fileInfo) (registry.State, bool) {
+	s, ok := t.reg.Get(f.key)
+	if ok && sameFile(&s, info) {
+		return s, true
+	}
+	if ok {
+		f.in.log.Info().Str("path", f.path).Msg("another file had this inode: reading from the beginning")
+		return registry.State{}, false
+	}
+	return t.adopt(f, info)
+}
+
+// adopt finds the State of a file under another key: its input has another
+// type or id now, or its device number has changed, as it does at a boot for
+// some file systems. Then inode, path and first bytes must be the same.
+func (t *Tailer) adopt(f *file, info fileInfo) (registry.State, bool) {
+	s, ok := t.orphans.find(f.inode.ino, f.path, func(s *registry.State) bool {
+		return s.Key != f.key && sameFile(s, info) && !t.claimed(s, f) &&
+			(s.Device == f.inode.dev || s.PrefixLen > 0 && info.size >= s.Offset && beginsAs(f.path, prefix{s.PrefixHash, s.PrefixLen}))
+	})
+	if !ok {
+		return registry.State{}, false
+	}
+	t.orphans.remove(s)
+	f.in.log.Info().Str("path", f.path).Str("was", s.Key).Str("is", f.key).Msg("the file's input or device number has changed: its State goes on under the new key")
+	f.read, f.acked, f.generation, f.prefix = s.Offset, s.Offset, s.Generation, prefix{s.PrefixHash, s.PrefixLen}
+	f.save()
+	t.reg.Forget(s.Key)
+	return s, true
+}
+
+// beginsAs says whether the file at path begins with the hashed bytes.
+func beginsAs(path string, p prefix) bool {
+	handle, err := openFile(path)
+	if err != nil {
+		return false
+	}
+	defer handle.Close()
+	same, err := p.holds(handle, make([]byte, prefixLimit))
+	return err == nil && same
+}
+
+// review looks after a file once per scan: whether it is gone, and whether
+// its harvester is to be closed or its State forgotten.
+func (t *Tailer) review(f *file, seen bool, now time.Time) {
+	gone := !seen && vanished(f.path, f.inode, f.in.symlinks) && !t.locate(f)
+	f.mu.Lock()
+	f.timedOut = false
+	if gone {
+		f.removed = true
+		f.missing++
+		if f.in.set.paths[f.path] == f {
+			delete(f.in.set.paths, f.path)
+		}
+	}
+	f.mu.Unlock()
+	open := t.closeDue(f, now)
+
+	f.mu.Lock()
+	removed, missing, work := f.removed, f.missing, f.pending()
+	inactive := f.in.cfg.CleanInactive > 0 && now.Sub(f.quiet) > f.in.cfg.CleanInactive
+	busy := open || f.queued || f.outstanding()
+	f.mu.Unlock()
+	switch {
+	case work && (open || !removed):
+		f.lane.ready(f)
+	case busy:
+	case removed && missing < 2:
+		// A rename during the listing hides a file from one scan.
+	case removed:
+		t.removed(f, work)
+	case inactive:
+		f.in.log.Debug().Str("path", f.path).Msg("State removed for file because clean_inactive reached")
+		t.forget(f)
+	}
+}
+
+// removed ends the following of a file that is gone.
+func (t *Tailer) removed(f *file, unread bool) {
+	if unread {
+		f.in.log.Warn().Str("path", f.path).Int64("bytes", f.unread()).Msg("file was removed before it was read to its end")
+	}
+	if !f.in.cfg.CleanRemoved {
+		t.drop(f)
+		return
+	}
+	f.in.log.Debug().Str("path", f.path).Msg("Remove state for file as file removed")
+	t.forget(f)
+}
+
+// closeDue closes the file's harvester if an option says so, and returns
+// whether it is open. A harvester that is reading is not idle.
+func (t *Tailer) closeDue(f *file, now time.Time) (open bool) {
+	if !f.io.TryLock() {
+		return true
+	}
+	defer f.io.Unlock()
+	if f.harvester == nil || f.closeTimedOut(now) {
+		return false
+	}
+	f.mu.Lock()
+	if f.removed { // no path leads there: only the handle tells what was appended
+		if info, err := statOpen(f.harvester.file); err == nil {
+			f.size = info.size
+		}
+	}
+	work := f.pending()
+	f.mu.Unlock()
+	if work {
+		return true
+	}
+	if f.closeMoved(); f.harvester == nil {
+		return false
+	}
+	if now.Sub(f.harvester.lastLine) >= f.in.closeInactive {
+		f.close("Closing file: inactive")
+	}
+	return f.harvester != nil
+}
+
+// forget drops the file and its State.
+func (t *Tailer) forget(f *file) {
+	t.drop(f)
+	t.reg.Forget(f.key)
+}
+
+// drop stops following a file; late acks of it change nothing.
+func (t *Tailer) drop(f *file) {
+	f.mu.Lock()
+	f.forgotten = true
+	f.mu.Unlock()
+	set := f.in.set
+	if set.paths[f.path] == f {
+		delete(set.paths, f.path)
+	}
+	if set.files[f.inode] == f {
+		delete(set.files, f.inode)
+		f.lane.files--
+	}
+	if !f.io.TryLock() {
+		f.lane.ready(f) // its reader closes it
+		return
+	}
+	f.close("Closing file: it is followed no more")
+	f.io.Unlock()
+}
+
+// forgetStale drops, once, the States of files that were removed while no
+// tailer ran (clean_removed), and not before every input has had a look: the
+// file may have been renamed.
+func (t *Tailer) forgetStale(in *input) {
+	if !in.scanned || !in.cfg.CleanRemoved {
+		in.scanned = true
+		return
+	}
+	for _, s := range t.orphans.all() {
+		if !strings.HasPrefix(s.Key, in.set.space) || !in.matches(s.Source) {
+			continue
+		}
+		id := inode{s.Device, s.Inode}
+		switch {
+		case in.set.files[id] != nil || sameInode(s.Source, id):
+			t.orphans.remove(s) // claimed, or ignored for now
+		case vanished(s.Source, id, in.symlinks):
+			in.log.Debug().Str("path", s.Source).Msg("Remove state for file as file removed")
+			t.reg.Forget(s.Key)
+			t.orphans.remove(s)
+		}
+	}
+}
