@@ -24,6 +24,9 @@ const (
 	// What Filebeat writes for a new store, and after a migration.
 	freshVersion    = `{"version":"1"}`
 	migratedVersion = `{"version": "1"}`
+
+	// What Filebeat 7.0 to 7.8 writes.
+	oldVersion = `{"version": "0"}`
 )
 
 // errMeta is a meta.json whose content is no store's version.

@@ -94,7 +94,7 @@ func (r *Registry) takeOverFile(root string) error {
 	if err != nil {
 		return err
 	}
-	if err := writeText(filepath.Join(dir, metaName), `{"version": "0"}`, r.perm); err != nil {
+	if err := writeText(filepath.Join(dir, metaName), oldVersion, r.perm); err != nil {
 		return err
 	}
 	backup, err := backupName(root)
