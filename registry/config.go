@@ -28,7 +28,26 @@ type Config struct {
 	// snapshot, may cost on average: a large one is rewritten less often. 0
 	// writes it only at a stop and on demand. Default: 4096. Not in Filebeat.
 	SnapshotBudget int64 `config:"snapshot_budget,bytes"`
+
+	// MigrateFile is the registry file of a Filebeat 6 that had its
+	// registry_file elsewhere than Path says now; relative to path.data. It is
+	// read once, while there is no registry at Path yet, and stays as it is.
+	// Default: empty (a file at Path itself is taken over anyway). Filebeat:
+	// registry.migrate_file (7.x).
+	MigrateFile string `config:"migrate_file"`
+
+	// CleanupInterval is the longest time that a state may outlive its TTL
+	// before it is removed; we look at each scan, which is sooner. Default: 5m.
+	// Filebeat: registry.cleanup_interval.
+	CleanupInterval time.Duration `config:"cleanup_interval"`
+
+	// Backend names the store's format: memlog, which doc.go describes, is the
+	// only one. Default: memlog. Filebeat: registry.backend (9.5).
+	Backend string `config:"backend"`
 }
+
+// memlog is the name that Filebeat gives its format of 7.9 and later.
+const memlog = "memlog"
 
 // DefaultConfig returns the defaults of every option.
 func DefaultConfig() Config {
@@ -37,6 +56,8 @@ func DefaultConfig() Config {
 		FilePermissions: 0o600,
 		Flush:           5 * time.Second,
 		SnapshotBudget:  4096,
+		CleanupInterval: 5 * time.Minute,
+		Backend:         memlog,
 	}
 }
 
@@ -57,6 +78,12 @@ func (c *Config) Validate() error {
 	}
 	if c.SnapshotBudget < 0 {
 		bad("snapshot_budget", "%d is negative: give bytes a second, or 0 for a snapshot only at a stop", c.SnapshotBudget)
+	}
+	if c.CleanupInterval <= 0 {
+		bad("cleanup_interval", "%v is not positive: give a time, for example 5m", c.CleanupInterval)
+	}
+	if c.Backend != memlog {
+		bad("backend", "%q is not known here: write %s, or leave it out", c.Backend, memlog)
 	}
 	return errors.Join(errs...)
 }

@@ -86,15 +86,7 @@ func (r *Registry) takeOverFile(root string) error {
 	if err := os.RemoveAll(fresh); err != nil {
 		return err
 	}
-	dir := filepath.Join(fresh, storeName)
-	if err := durable.MkdirAll(dir, dirPerm); err != nil {
-		return err
-	}
-	err = durable.WriteFile(filepath.Join(dir, snapshotName), r.perm, func(w io.Writer) error { return copyFrom(w, root, 0) })
-	if err != nil {
-		return err
-	}
-	if err := writeText(filepath.Join(dir, metaName), oldVersion, r.perm); err != nil {
+	if err := r.buildVersion0(filepath.Join(fresh, storeName), root); err != nil {
 		return err
 	}
 	backup, err := backupName(root)
@@ -106,6 +98,48 @@ func (r *Registry) takeOverFile(root string) error {
 	}
 	r.log.Info().Str("file", backup).Msg("registry file of Filebeat 6 kept under this name and taken over")
 	return durable.Rename(fresh, root)
+}
+
+// buildVersion0 makes dir a store of version 0 with the array of file.
+func (r *Registry) buildVersion0(dir, file string) error {
+	if err := durable.MkdirAll(dir, dirPerm); err != nil {
+		return err
+	}
+	err := durable.WriteFile(filepath.Join(dir, snapshotName), r.perm, func(w io.Writer) error { return copyFrom(w, file, 0) })
+	if err != nil {
+		return err
+	}
+	return writeText(filepath.Join(dir, metaName), oldVersion, r.perm)
+}
+
+// migrateFile takes over the registry file that Config.MigrateFile names, while
+// the store's folder holds no registry. The file stays as it is. After a crash
+// data.json is there whole, which makes the folder a store of version 0, or not
+// at all: the next Open then begins again.
+func (r *Registry) migrateFile(dataDir string) error {
+	file := r.cfg.MigrateFile
+	if file == "" || isStore(r.dir) {
+		return nil
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dataDir, file)
+	}
+	fi, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		r.log.Warn().Str("file", file).Msg("registry.migrate_file is not there: the registry starts empty")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("registry.migrate_file: %s is not a file: name the registry file of Filebeat 6; to use a registry's folder set registry.path to it", file)
+	}
+	if err := r.buildVersion0(r.dir, file); err != nil {
+		return err
+	}
+	r.log.Info().Str("file", file).Msg("registry file of Filebeat 6 taken over; it is not needed any more")
+	return nil
 }
 
 func backupName(root string) (string, error) {

@@ -97,6 +97,9 @@ func (r *Registry) open(dataDir string) error {
 	if err := r.takeOverFile(root); err != nil {
 		return err
 	}
+	if err := r.migrateFile(dataDir); err != nil {
+		return err
+	}
 	if err := durable.MkdirAll(r.dir, dirPerm); err != nil {
 		return err
 	}
