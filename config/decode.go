@@ -18,8 +18,13 @@ type decoder struct {
 	// defaults gives new list entries and sections behind pointers their
 	// defaults; a type without an entry starts as its zero value.
 	defaults map[reflect.Type]func() any
-	// names of all options, for messages.
-	names []string
+	// names lists all options, for messages; it is asked once, at most.
+	names func() []string
+	// unsupported kinds of a union and what to do instead of each.
+	unsupported map[reflect.Type]map[string]string
+	// inside is the union whose options beside the kind are being read: in it
+	// a list of such unions (then, else) may be a single one.
+	inside reflect.Type
 }
 
 // decode fills v, a settable value, from n; name is n's dotted name.
@@ -32,7 +37,7 @@ func (d *decoder) decode(n *node, v reflect.Value, name string, bytes bool) {
 		return
 	}
 	if v.CanAddr() && takesText(v.Type(), n) {
-		if err := v.Addr().Interface().(stringReader).UnmarshalConfigString(n.text); err != nil {
+		if err := setText(v.Addr().Interface(), n.text); err != nil {
 			d.faults.add(n.at, name, "%s", err)
 		}
 		return
@@ -58,15 +63,31 @@ func (d *decoder) decode(n *node, v reflect.Value, name string, bytes bool) {
 	}
 }
 
-// stringReader is a section that can also be written as one text.
+// stringReader and scalarSetter are sections that can also be written as one
+// text: a topic, backoff: 1s beside backoff.init.
 type stringReader interface {
 	UnmarshalConfigString(s string) error
+}
+
+type scalarSetter interface {
+	SetScalar(text string) error
 }
 
 // takesText tells whether the node is a text and the type a section that can
 // be written as one.
 func takesText(t reflect.Type, n *node) bool {
-	return n.kind == scalarKind && reflect.PointerTo(t).Implements(reflect.TypeFor[stringReader]())
+	if n.kind != scalarKind {
+		return false
+	}
+	p := reflect.PointerTo(t)
+	return p.Implements(reflect.TypeFor[stringReader]()) || p.Implements(reflect.TypeFor[scalarSetter]())
+}
+
+func setText(section any, text string) error {
+	if s, ok := section.(scalarSetter); ok {
+		return s.SetScalar(text)
+	}
+	return section.(stringReader).UnmarshalConfigString(text)
 }
 
 // fresh returns a new value of the type with its defaults.
@@ -83,69 +104,95 @@ func (d *decoder) section(n *node, v reflect.Value, name string) {
 		d.faults.add(n.at, name, "wants a section of options (name: value), found %s", n.describe(isSecret(name)))
 		return
 	}
-	d.members(n, v, name, "", schema.Of(v.Type()))
+	if schema.IsUnion(v.Type()) {
+		d.union(n, v, name)
+		return
+	}
+	d.members(n, v, name, place{options: schema.Of(v.Type())})
 }
 
-// members fills a struct's options; inner is the part of the name that the
-// dotted names of options have passed already.
-func (d *decoder) members(n *node, v reflect.Value, name, inner string, options []schema.Option) {
+// place is what a section may hold.
+type place struct {
+	options []schema.Option
+	inner   string   // the part of the options' dotted names that is passed already
+	kinds   []string // of a union
+}
+
+// members fills a struct's options.
+func (d *decoder) members(n *node, v reflect.Value, name string, p place) {
 	for _, m := range n.members {
-		relative, full := join(inner, m.key), join(name, m.key)
-		i := slices.IndexFunc(options, func(o schema.Option) bool { return o.Name == relative })
+		relative, full := join(p.inner, m.key), join(name, m.key)
+		i := slices.IndexFunc(p.options, func(o schema.Option) bool { return o.Name == relative })
 		if i >= 0 {
-			d.decode(m.value, v.FieldByIndex(options[i].Index), full, options[i].Bytes)
+			d.decode(m.value, v.FieldByIndex(p.options[i].Index), full, p.options[i].Bytes)
 			continue
 		}
-		partly := slices.ContainsFunc(options, func(o schema.Option) bool { return strings.HasPrefix(o.Name, relative+".") })
+		partly := slices.ContainsFunc(p.options, func(o schema.Option) bool { return strings.HasPrefix(o.Name, relative+".") })
 		switch {
 		case !partly:
-			d.unknown(m, full, inner, options)
+			d.unknown(m, full, p)
 		case m.value.isNull():
 		case m.value.kind != mapKind:
 			d.faults.add(m.value.at, full, "wants a section of options (name: value), found %s", m.value.describe(isSecret(full)))
 		default:
-			d.members(m.value, v, full, relative, options)
+			d.members(m.value, v, full, place{options: p.options, inner: relative})
 		}
 	}
 }
 
-// unknown handles a name that no struct has: an option of Filebeat that is
-// known to be absent here, or a mistake.
-func (d *decoder) unknown(m member, full, inner string, options []schema.Option) {
-	if d.known(m, full) {
-		return
-	}
-	var siblings []string
-	for _, o := range options {
+// siblings lists the names that a place knows.
+func (p place) siblings() []string {
+	names := slices.Clone(p.kinds)
+	for _, o := range p.options {
 		rest := o.Name
-		if inner != "" {
+		if p.inner != "" {
 			var ok bool
-			if rest, ok = strings.CutPrefix(o.Name, inner+"."); !ok {
+			if rest, ok = strings.CutPrefix(o.Name, p.inner+"."); !ok {
 				continue
 			}
 		}
 		first, _, _ := strings.Cut(rest, ".")
-		if !slices.Contains(siblings, first) {
-			siblings = append(siblings, first)
+		if !slices.Contains(names, first) {
+			names = append(names, first)
 		}
 	}
+	slices.Sort(names)
+	return names
+}
+
+// unknown handles a name that no struct has: an option of Filebeat that is
+// known to be absent here, or a mistake.
+func (d *decoder) unknown(m member, full string, p place) {
+	if d.known(m, full) {
+		return
+	}
 	hint := ""
-	if near := nearest(m.key, siblings); near != "" {
+	names := p.siblings()
+	if near := nearest(m.key, names); near != "" {
 		hint = "; did you mean " + near + "?"
-	} else if other := elsewhere(m.key, d.names); other != "" {
+	} else if other := d.elsewhere(m.key); other != "" && len(p.kinds) == 0 {
 		hint = "; there is " + other
-	} else if len(siblings) <= 12 {
-		slices.Sort(siblings)
-		hint = "; allowed here: " + strings.Join(siblings, ", ")
+	} else if len(names) <= 12 {
+		hint = "; allowed here: " + strings.Join(names, ", ")
+	} else {
+		hint = "; \"sluice export reference\" prints what is allowed here"
 	}
 	d.faults.add(m.at, full, "unknown option%s", hint)
+}
+
+// elsewhere finds an option of that last name in the whole configuration.
+func (d *decoder) elsewhere(name string) string {
+	if d.names == nil {
+		return ""
+	}
+	return elsewhere(name, d.names())
 }
 
 func (d *decoder) list(n *node, v reflect.Value, name string, bytes bool) {
 	items, ok := n.entries()
 	single := !ok
 	elem := v.Type().Elem()
-	if single && schema.IsSection(elem) && !takesText(elem, n) {
+	if single && schema.IsSection(elem) && !takesText(elem, n) && !(d.inside == elem && n.kind == mapKind) {
 		d.faults.add(n.at, name, "wants a list of sections; put \"- \" before the first option of each entry")
 		return
 	}

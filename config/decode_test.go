@@ -89,7 +89,7 @@ func readPlant(t *testing.T, env map[string]string, overrides []string, files ..
 	if root != nil && len(f.list) == 0 {
 		d := &decoder{faults: &f, defaults: map[reflect.Type]func() any{
 			reflect.TypeFor[motor](): func() any { return motor{Speed: 10} },
-		}, names: schema.Names(reflect.TypeFor[plant](), "")}
+		}, names: func() []string { return schema.Names(reflect.TypeFor[plant](), "") }}
 		d.decode(root, reflect.ValueOf(&p).Elem(), "", false)
 		validate(root, reflect.ValueOf(&p).Elem(), "", &f)
 		return p, d.warnings, f.err()

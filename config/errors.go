@@ -78,6 +78,16 @@ func (e Errors) Unwrap() []error {
 // faults collects Errors while a configuration is read.
 type faults struct {
 	list Errors
+	held map[string]bool
+}
+
+// hold makes later faults of a section as a whole count as known: one of its
+// options is the reason.
+func (f *faults) hold(section string) {
+	if f.held == nil {
+		f.held = map[string]bool{}
+	}
+	f.held[section] = true
 }
 
 func (f *faults) add(at position, option, format string, args ...any) {
@@ -97,7 +107,7 @@ func oneLine(s string) string {
 // covers tells whether a fault of the option, of an entry of its list, or of
 // a section that holds it is known already; a second one would only be noise.
 func (f *faults) covers(option string) bool {
-	return slices.ContainsFunc(f.list, func(e *Error) bool {
+	return f.held[option] || slices.ContainsFunc(f.list, func(e *Error) bool {
 		if rest, ok := strings.CutPrefix(e.Option, option+"."); ok {
 			_, entry := entryNumber(rest)
 			return entry

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"reflect"
 
-	"sluice/config/internal/schema"
 	"sluice/internal/tlsconfig"
 	"sluice/logstash"
 	"sluice/recorder"
@@ -61,7 +60,7 @@ var elementDefaults = map[reflect.Type]func() any{
 func (c *Config) build(root *node, f *faults) {
 	c.root = root
 	presentOutputs(root)
-	d := &decoder{faults: f, defaults: elementDefaults, names: schema.Names(reflect.TypeFor[Config](), "")}
+	d := &decoder{faults: f, defaults: elementDefaults, names: allNames}
 	v := reflect.ValueOf(c).Elem()
 	d.decode(root, v, "", false)
 	c.Warnings = d.warnings

@@ -37,6 +37,15 @@ func (c *Comments) Describe(t reflect.Type, index []int, option string) string {
 	return text
 }
 
+// DescribeType returns a type's doc comment.
+func (c *Comments) DescribeType(t reflect.Type) string {
+	text, ok := c.read(t.PkgPath())[t.Name()]
+	if !ok && c.err == nil {
+		c.err = fmt.Errorf("%s has no doc comment", t)
+	}
+	return text
+}
+
 // Err returns the first field without a comment, or why sources can't be read.
 func (c *Comments) Err() error { return c.err }
 
@@ -67,9 +76,12 @@ func (c *Comments) read(pkg string) map[string]string {
 	return texts
 }
 
-// collect notes the comments of all struct fields of a file.
+// collect notes the comments of all types and struct fields of a file.
 func collect(file *ast.File, texts map[string]string) {
 	ast.Inspect(file, func(n ast.Node) bool {
+		if d, ok := n.(*ast.GenDecl); ok && d.Tok == token.TYPE && len(d.Specs) == 1 && d.Doc != nil {
+			texts[d.Specs[0].(*ast.TypeSpec).Name.Name] = d.Doc.Text()
+		}
 		spec, ok := n.(*ast.TypeSpec)
 		if !ok {
 			return true

@@ -41,7 +41,7 @@ func Example() config.Config {
 // Write writes the reference file; root is the module's folder.
 func Write(w io.Writer, root string) error {
 	comments := &Comments{Root: root, Module: "sluice"}
-	r := render.Writer{Describe: comments.Describe, Shown: func(_, text string) string { return text }}
+	r := render.Writer{Describe: comments.Describe, DescribeType: comments.DescribeType, Shown: func(_, text string) string { return text }}
 	if _, err := io.WriteString(w, head); err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ type Writer struct {
 	// Describe, when set, returns the description of a struct's field: it is
 	// written above the option, and every option is commented out.
 	Describe func(t reflect.Type, index []int, option string) string
+	// DescribeType returns the description of a type: of a kind's options. It
+	// is needed with Describe.
+	DescribeType func(t reflect.Type) string
 	// Shown returns what is shown of a text option's value.
 	Shown func(name, text string) string
 
@@ -25,15 +28,21 @@ type Writer struct {
 
 // Write writes a struct, or a pointer to one.
 func (w *Writer) Write(out io.Writer, config any) error {
-	w.out = bufio.NewWriter(out)
+	w.start(out)
 	v := reflect.Indirect(reflect.ValueOf(config))
 	w.section(v, "", 0, "")
 	return w.out.Flush()
 }
 
+func (w *Writer) start(out io.Writer) { w.out = bufio.NewWriter(out) }
+
 // section writes a struct's options; lead stands before the first one instead
 // of its indentation ("- " of a list's entry).
 func (w *Writer) section(v reflect.Value, name string, depth int, lead string) {
+	if schema.IsUnion(v.Type()) {
+		w.union(v, name, depth, lead)
+		return
+	}
 	for _, o := range schema.Of(v.Type()) {
 		full := strings.TrimPrefix(name+"."+o.Name, ".")
 		field := v.FieldByIndex(o.Index)
@@ -57,7 +66,12 @@ func (w *Writer) describe(t reflect.Type, o schema.Option, depth int) {
 	if depth < 2 {
 		fmt.Fprintln(w.out)
 	}
-	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+	w.comment(depth, text)
+}
+
+// comment writes lines of text that nothing reads.
+func (w *Writer) comment(depth int, text string) {
+	for line := range strings.SplitSeq(strings.TrimRight(text, "\n "), "\n") {
 		if line != "" {
 			fmt.Fprintf(w.out, "%s# %s\n", strings.Repeat("  ", depth), line)
 		}
@@ -74,6 +88,9 @@ func (w *Writer) option(v reflect.Value, o schema.Option, name string, depth int
 	case v.IsValid() && schema.IsSection(v.Type()):
 		w.line(depth, lead+o.Name+":")
 		w.section(v, name, inner, "")
+		if w.Describe != nil && schema.IsUnion(v.Type()) {
+			w.alternatives(v.Type(), inner)
+		}
 	case o.Type.Kind() == reflect.Slice && schema.IsSection(o.Type.Elem()):
 		w.list(v, o, name, depth, inner, lead)
 	case !v.IsValid():

@@ -48,9 +48,20 @@ func (w *Writer) plain(v reflect.Value, name string) string {
 		}
 		slices.Sort(parts)
 		return "{" + strings.Join(parts, ", ") + "}"
+	case reflect.Float32, reflect.Float64:
+		return float(v.Float())
 	default:
 		return fmt.Sprint(v.Interface())
 	}
+}
+
+// float writes a number that is read back as a fraction, not as an integer.
+func float(f float64) string {
+	s := strconv.FormatFloat(f, 'g', -1, 64)
+	if !strings.ContainsAny(s, ".eIN") {
+		s += ".0"
+	}
+	return s
 }
 
 // Duration writes a duration without zero parts: 48h, not 48h0m0s.

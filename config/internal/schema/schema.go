@@ -57,23 +57,60 @@ func IsSection(t reflect.Type) bool {
 }
 
 // Names lists the full names of all options below a type; entries of lists
-// are written *.
+// are written *. A section that can hold itself (the conditions of and, the
+// processors of then) is named once and not entered again.
 func Names(t reflect.Type, prefix string) []string {
+	var w walker
+	return w.names(t, prefix)
+}
+
+// walker lists names; open are the sections that it is in.
+type walker struct{ open []reflect.Type }
+
+func (w *walker) names(t reflect.Type, prefix string) []string {
 	switch {
 	case t.Kind() == reflect.Pointer:
-		return Names(t.Elem(), prefix)
+		return w.names(t.Elem(), prefix)
 	case t.Kind() == reflect.Slice && IsSection(t.Elem()):
-		return append([]string{prefix}, Names(t.Elem(), prefix+".*")...)
-	case !IsSection(t):
+		return append([]string{prefix}, w.inside(t.Elem(), prefix+".*")...)
+	case !IsSection(t) || slices.Contains(w.open, t):
 		return []string{prefix}
+	case IsUnion(t):
+		return append([]string{prefix}, w.inside(t, prefix)...)
 	}
+	return w.inside(t, prefix)
+}
+
+// inside lists the options of a section, and the kinds of a union with theirs.
+func (w *walker) inside(t reflect.Type, prefix string) []string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if slices.Contains(w.open, t) {
+		return nil // names has named it
+	}
+	w.open = append(w.open, t)
+	defer func() { w.open = w.open[:len(w.open)-1] }()
 	var names []string
 	for _, o := range Of(t) {
-		name := o.Name
-		if prefix != "" {
-			name = prefix + "." + name
+		names = append(names, w.names(o.Type, dotted(prefix, o.Name))...)
+	}
+	if !IsUnion(t) {
+		return names
+	}
+	for _, kind := range Kinds(t) {
+		name := dotted(prefix, kind)
+		names = append(names, name)
+		if inner := KindOptions(t, kind); inner != nil {
+			names = append(names, w.inside(inner, name)...)
 		}
-		names = append(names, Names(o.Type, name)...)
 	}
 	return names
+}
+
+func dotted(prefix, name string) string {
+	if prefix == "" {
+		return name
+	}
+	return prefix + "." + name
 }

@@ -1,0 +1,56 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+
+	"sluice/config/internal/schema"
+)
+
+// union fills a section that is one of several kinds. That exactly one is
+// given is for the section's own Validate to say.
+func (d *decoder) union(n *node, v reflect.Value, name string) {
+	u := v.Addr().Interface().(schema.Union)
+	kinds := u.Kinds()
+	beside := newMap(n.at)
+	for _, m := range n.members {
+		if slices.Contains(kinds, m.key) {
+			d.choose(u, m, join(name, m.key))
+			continue
+		}
+		beside.set(m.key, m.at, m.value)
+	}
+	defer func(old reflect.Type) { d.inside = old }(d.inside)
+	for _, m := range beside.members {
+		one := newMap(n.at)
+		one.set(m.key, m.at, m.value)
+		if why, ok := d.unsupported[v.Type()][m.key]; ok {
+			d.faults.add(m.at, join(name, m.key), "not supported by sluice: %s", why)
+			d.faults.hold(name)
+			continue
+		}
+		before := len(d.faults.list)
+		d.inside = v.Type()
+		d.members(one, v, name, place{options: schema.Of(v.Type()), kinds: kinds})
+		if len(d.faults.list) > before {
+			d.faults.hold(name)
+		}
+	}
+}
+
+// choose makes a union one of its kinds and fills that kind's options.
+func (d *decoder) choose(u schema.Union, m member, full string) {
+	options := reflect.ValueOf(u.Choose(m.key))
+	if options.IsValid() && options.Kind() == reflect.Pointer && !options.IsNil() {
+		defer func(old reflect.Type) { d.inside = old }(d.inside)
+		d.inside = nil
+		d.decode(m.value, options.Elem(), full, false)
+		return
+	}
+	if !m.value.isNull() && (m.value.kind != mapKind || len(m.value.members) > 0) {
+		d.faults.add(m.value.at, full, "takes no options; write %s: ~", m.key)
+	}
+}
+
+// allNames lists the options of the whole configuration.
+func allNames() []string { return schema.Names(reflect.TypeFor[Config](), "") }
