@@ -4,8 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"sluice/cleaner"
@@ -48,8 +46,10 @@ type Config struct {
 	// Compatibility says which Filebeat the events claim to come from.
 	Compatibility CompatibilityConfig `config:"compatibility"`
 
-	// Logging says what is logged; logs go to standard error.
+	// Logging says what is logged, and where.
 	Logging LoggingConfig `config:"logging"`
+	// Keystore holds secrets that references name.
+	Keystore KeystoreConfig `config:"keystore"`
 	// MaxProcs bounds the CPUs that are used at once; 0 is all. Default: 0.
 	// Filebeat: max_procs.
 	MaxProcs int `config:"max_procs"`
@@ -57,13 +57,16 @@ type Config struct {
 	// Warnings are one line each: options that were accepted but have no effect.
 	Warnings []string
 
-	root *node // the merged settings, for the places of later faults
+	root    *node // the merged settings, for the places of later faults
+	options LoadOptions
+	source  source // for files that are read later
 }
 
 // PathConfig is path.*: the program's folders, as in Filebeat.
 type PathConfig struct {
 	// Home is the folder that the others are below when they are not given.
-	// Default: none; the others then have the system's places. Filebeat: path.home.
+	// Default: none; the others then have the system's places. Called as
+	// filebeat, the program's folder. Filebeat: path.home.
 	Home string `config:"home"`
 	// Config is the folder of configuration files. Default: path.home, else
 	// /etc/sluice. Filebeat: path.config.
@@ -81,6 +84,8 @@ type FilebeatConfig struct {
 	// Inputs are the sets of files to follow. Default: the recorder's
 	// segments, if there is a recorder. Filebeat: filebeat.inputs.
 	Inputs []tailer.InputConfig `config:"inputs"`
+	// Config holds the files with more inputs. Filebeat: filebeat.config.
+	Config IncludeConfig `config:"config"`
 	// Registry says where and how often acknowledged offsets are stored.
 	Registry registry.Config `config:"registry"`
 	// ShutdownTimeout is how long a stop waits for outstanding
@@ -99,6 +104,54 @@ type OutputConfig struct {
 type QueueConfig struct {
 	// Mem is what is held in memory.
 	Mem MemConfig `config:"mem"`
+	// Disk is Filebeat's queue on disk. It is accepted without effect: the
+	// followed files themselves are the queue. Filebeat: queue.disk.
+	Disk *DiskConfig `config:"disk"`
+}
+
+// DiskConfig is queue.disk.*: none of it has an effect.
+type DiskConfig struct {
+	// Enabled: false is the same as no queue.disk. Default: true.
+	Enabled *bool `config:"enabled"`
+	// MaxSize of the queue, at least 10MB; 0 is no limit. Required by
+	// Filebeat. Default: none. Filebeat: queue.disk.max_size.
+	MaxSize *int64 `config:"max_size,bytes"`
+	// Path of the queue's files. Default: ${path.data}/diskqueue. Filebeat:
+	// queue.disk.path.
+	Path string `config:"path"`
+	// SegmentSize is the size of a file. Default: a tenth of max_size.
+	// Filebeat: queue.disk.segment_size.
+	SegmentSize int64 `config:"segment_size,bytes"`
+	// ReadAhead events are read before they are needed. Default: 512.
+	// Filebeat: queue.disk.read_ahead.
+	ReadAhead int `config:"read_ahead"`
+	// WriteAhead events wait to be written. Default: 2048. Filebeat:
+	// queue.disk.write_ahead.
+	WriteAhead int `config:"write_ahead"`
+	// RetryInterval is the first wait after a fault of the disk. Default: 1s.
+	// Filebeat: queue.disk.retry_interval.
+	RetryInterval time.Duration `config:"retry_interval"`
+	// MaxRetryInterval bounds that wait. Default: 30s. Filebeat:
+	// queue.disk.max_retry_interval.
+	MaxRetryInterval time.Duration `config:"max_retry_interval"`
+}
+
+// DefaultDisk returns the defaults of queue.disk.
+func DefaultDisk() DiskConfig {
+	return DiskConfig{ReadAhead: 512, WriteAhead: 2048, RetryInterval: time.Second, MaxRetryInterval: 30 * time.Second}
+}
+
+// Validate checks queue.disk.* as Filebeat does.
+func (c *DiskConfig) Validate() error {
+	switch {
+	case c.Enabled != nil && !*c.Enabled:
+		return nil
+	case c.MaxSize == nil:
+		return &OptionError{"max_size", "is missing; give at least 10MB, or 0 for no limit"}
+	case *c.MaxSize != 0 && *c.MaxSize < 10e6:
+		return &OptionError{"max_size", "must be at least 10MB, or 0 for no limit"}
+	}
+	return nil
 }
 
 // MemConfig is queue.mem.*.
@@ -139,20 +192,6 @@ type CompatibilityConfig struct {
 	Version string `config:"version"`
 }
 
-// LoggingConfig is logging.*.
-type LoggingConfig struct {
-	// Level is the least level that is logged: debug, info, warning or error.
-	// Default: info. Filebeat: logging.level.
-	Level string `config:"level"`
-	// JSON writes one JSON object per line, also on a terminal; false writes
-	// plain text. Default: text on a terminal and under systemd, JSON
-	// otherwise. Filebeat: logging.json.
-	JSON *bool `config:"json"`
-}
-
-// Levels are the values of logging.level.
-var Levels = []string{"debug", "info", "warning", "error"}
-
 // DefaultConfig returns the configuration of an empty file.
 func DefaultConfig() Config {
 	return Config{
@@ -165,7 +204,7 @@ func DefaultConfig() Config {
 		Cleaner:       cleaner.DefaultConfig(),
 		DeadLetter:    DeadLetterConfig{Path: "dead_letter.ndjson"},
 		Compatibility: CompatibilityConfig{Version: "9.0.0"},
-		Logging:       LoggingConfig{Level: "info"},
+		Logging:       defaultLogging(),
 	}
 }
 
@@ -177,14 +216,6 @@ func (e *OptionError) Error() string { return e.Option + ": " + e.Fault }
 
 // Field returns the option's dotted name relative to its section.
 func (e *OptionError) Field() string { return e.Option }
-
-// Validate checks logging.*.
-func (c *LoggingConfig) Validate() error {
-	if !slices.Contains(Levels, c.Level) {
-		return &OptionError{"level", "\"" + c.Level + "\" is no level; use " + strings.Join(Levels, ", ")}
-	}
-	return nil
-}
 
 // Validate checks queue.mem.*.
 func (c *MemConfig) Validate() error {
@@ -199,19 +230,6 @@ func (c *MemConfig) Validate() error {
 		errs = append(errs, &OptionError{"flush.timeout", "must not be negative"})
 	}
 	return errors.Join(errs...)
-}
-
-// NothingToShip says why the tailer can't run with this configuration; nil if
-// it can.
-func (c *Config) NothingToShip() error {
-	enabled := slices.ContainsFunc(c.Filebeat.Inputs, func(in tailer.InputConfig) bool { return in.Enabled })
-	if !enabled {
-		return &OptionError{"filebeat.inputs", "no modules or inputs enabled; list at least one input, or configure the recorder"}
-	}
-	if c.Output.Logstash == nil {
-		return &OptionError{"output", "no output is enabled; add output.logstash with its hosts"}
-	}
-	return nil
 }
 
 // NothingToRecord says why the recorder can't run with this configuration;
@@ -229,28 +247,6 @@ func segmentInput(spool string) tailer.InputConfig {
 	in := tailer.DefaultInput()
 	in.Paths = []string{filepath.Join(spool, "*.log")}
 	return in
-}
-
-// fill sets the folders that follow from others.
-func (p *PathConfig) fill(root *node) {
-	given := func(name string) bool { return root != nil && !root.find("path."+name).isNull() }
-	for name, field := range map[string]*string{"config": &p.Config, "data": &p.Data, "logs": &p.Logs} {
-		if !given(name) {
-			*field = defaultPath(name, p.Home)
-		}
-	}
-}
-
-// defaultPath returns a folder that is not configured.
-func defaultPath(name, home string) string {
-	if home != "" {
-		if name == "config" {
-			return home
-		}
-		return filepath.Join(home, name)
-	}
-	d := DefaultConfig().Path
-	return map[string]string{"config": d.Config, "data": d.Data, "logs": d.Logs}[name]
 }
 
 // hostEnvironment reads an environment variable.

@@ -13,8 +13,7 @@ import (
 
 // decoder fills structs from nodes.
 type decoder struct {
-	faults   *faults
-	warnings []string
+	faults *faults
 	// defaults gives new list entries and sections behind pointers their
 	// defaults; a type without an entry starts as its zero value.
 	defaults map[reflect.Type]func() any

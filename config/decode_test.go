@@ -92,7 +92,7 @@ func readPlant(t *testing.T, env map[string]string, overrides []string, files ..
 		}, names: func() []string { return schema.Names(reflect.TypeFor[plant](), "") }}
 		d.decode(root, reflect.ValueOf(&p).Elem(), "", false)
 		validate(root, reflect.ValueOf(&p).Elem(), "", &f)
-		return p, d.warnings, f.err()
+		return p, f.warnings, f.err()
 	}
 	return p, nil, f.err()
 }
@@ -342,7 +342,7 @@ password: ${PASS}
 }
 
 func TestReferenceFaults(t *testing.T) {
-	missing := "is neither a setting nor a set environment variable (an empty one counts as missing); set it, or give a default: "
+	missing := "is neither a setting, a key of the keystore nor a set environment variable (an empty one counts as missing); set it, or give a default: "
 	for _, c := range []struct{ text, want string }{
 		{"name: ${UNSET}", "a.yml:1:7: name: ${UNSET} " + missing + "${UNSET:value}"},
 		{"name: x${EMPTY}y", "a.yml:1:7: name: ${EMPTY} " + missing + "${EMPTY:value}"},

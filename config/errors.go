@@ -77,8 +77,14 @@ func (e Errors) Unwrap() []error {
 
 // faults collects Errors while a configuration is read.
 type faults struct {
-	list Errors
-	held map[string]bool
+	list     Errors
+	held     map[string]bool
+	warnings []string
+}
+
+// warn notes something odd that stops nothing.
+func (f *faults) warn(at position, option, format string, args ...any) {
+	f.warnings = append(f.warnings, (&Error{at: at, Option: oneLine(option), Fault: oneLine(fmt.Sprintf(format, args...))}).Error())
 }
 
 // hold makes later faults of a section as a whole count as known: one of its

@@ -14,6 +14,7 @@ type expander struct {
 	root     *node
 	env      func(string) (string, bool)
 	fallback func(name string) (string, bool) // settings that have a value without a file
+	vault    *vault
 	faults   *faults
 	busy     map[*node]bool // being expanded: a reference to one is a cycle
 	done     map[*node]bool
@@ -91,6 +92,12 @@ func (x *expander) whole(n *node, p piece) error {
 			return err
 		}
 		n.at, x.done[n] = at, true
+		return nil
+	}
+	if text, ok, err := x.secret(name); err != nil {
+		return err
+	} else if ok && p.op != opPresent {
+		n.text, n.plain, x.done[n] = text, false, true
 		return nil
 	}
 	text, err := x.reference(p, 0)
@@ -226,12 +233,13 @@ func (x *expander) reference(p piece, depth int) (string, error) {
 		}
 		return "", fmt.Errorf("${%s}: %s", name, message)
 	case missing:
-		return "", fmt.Errorf("${%s} is neither a setting nor a set environment variable (an empty one counts as missing); set it, or give a default: ${%s:value}", name, name)
+		return "", fmt.Errorf("${%s} is neither a setting, a key of the keystore nor a set environment variable (an empty one counts as missing); set it, or give a default: ${%s:value}", name, name)
 	}
 	return value, nil
 }
 
-// lookup finds a name among the settings, then in the environment.
+// lookup finds a name among the settings, then in the keystore, then in the
+// environment.
 func (x *expander) lookup(name string) (string, error) {
 	if name == "" {
 		return "", errors.New("${} has no name")
@@ -242,10 +250,34 @@ func (x *expander) lookup(name string) (string, error) {
 	if s, ok := x.fallback(name); ok {
 		return s, nil
 	}
+	if s, ok, err := x.secret(name); ok || err != nil {
+		return s, err
+	}
 	if s, ok := x.env(name); ok && s != "" {
 		return s, nil
 	}
 	return "", errMissing
+}
+
+// secret finds a name in the keystore. Settings come first.
+func (x *expander) secret(name string) (string, bool, error) {
+	if x.vault == nil || x.setting(name) != nil {
+		return "", false, nil
+	}
+	return x.vault.get(name, x.keystorePath)
+}
+
+// keystorePath returns where the keystore is.
+func (x *expander) keystorePath() (string, error) {
+	data, err := x.lookup("path.data")
+	if err != nil && !errors.Is(err, errMissing) {
+		return "", err
+	}
+	path, err := x.lookupSetting("keystore.path")
+	if err != nil && !errors.Is(err, errMissing) {
+		return "", err
+	}
+	return keystoreFile(path, data), nil
 }
 
 // lookupSetting returns the text of a setting; errMissing if it has none.

@@ -7,7 +7,7 @@ func Decode(name string, data []byte) (*Config, error) {
 	var f faults
 	root := parse(name, 0, data, &f)
 	cfg := DefaultConfig()
-	d := &decoder{faults: &f, defaults: elementDefaults}
+	d := newDecoder(&f)
 	if root != nil {
 		d.decode(root, reflect.ValueOf(&cfg).Elem(), "", false)
 	}

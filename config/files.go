@@ -2,10 +2,8 @@ package config
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 
-	"sluice/config/internal/schema"
 	"sluice/internal/tlsconfig"
 )
 
@@ -37,7 +35,7 @@ func (c *Config) checkSections(sections []tlsSection) error {
 }
 
 func (c *Config) hidden(f *faults) error {
-	hideSecrets(f.list, secretsOf(c.root))
+	hideSecrets(f.list, c.secrets())
 	return f.err()
 }
 
@@ -92,10 +90,22 @@ func (c *Config) Place(section string, err error) error {
 	}
 	field, text := fieldOf(err)
 	full := join(section, field)
-	if field == "" || !slices.Contains(schema.Names(reflect.TypeFor[Config](), ""), full) {
+	if field == "" || !isOption(full) {
 		return err
 	}
 	var f faults
 	f.add(c.root.locate(full), full, "%s", text)
 	return c.hidden(&f)
+}
+
+// isOption tells whether there is an option of that full name.
+func isOption(full string) bool { return slices.Contains(allNames(), generalName(full)) }
+
+// secrets are what no message may show.
+func (c *Config) secrets() []string {
+	list := secretsOf(c.root)
+	if c.source.vault != nil {
+		list = append(list, c.source.vault.given...)
+	}
+	return list
 }

@@ -11,32 +11,56 @@ import (
 	"sluice/tailer"
 )
 
+// LoadOptions say how a configuration is read.
+type LoadOptions struct {
+	// Brand is the name that the program was called by; it decides where files
+	// are when no option says so.
+	Brand Brand
+	// Home is path.home where no setting gives one. As filebeat this is the
+	// program's folder.
+	Home string
+	// LaxPerms accepts included files that others may write
+	// (--strict.perms=false). Whoever calls Load checks its own files.
+	LaxPerms bool
+}
+
 // Load reads the files in order, then the overrides ("name=value"), and
 // returns the merged, checked configuration. An error is of type Errors: all
 // faults at once. Without any path, the overrides alone count.
-func Load(paths, overrides []string) (*Config, error) {
-	return load(source{paths: paths, overrides: overrides, env: hostEnvironment, read: readFile})
+func Load(paths, overrides []string) (*Config, error) { return LoadOptions{}.Load(paths, overrides) }
+
+// Load is the function Load with these options.
+func (o LoadOptions) Load(paths, overrides []string) (*Config, error) {
+	return o.load(source{paths: paths, overrides: overrides, env: hostEnvironment, read: readFile})
 }
 
 // Parse reads a configuration from memory; name stands for its file.
-func Parse(name string, data []byte) (*Config, error) {
-	return load(source{paths: []string{name}, env: hostEnvironment, read: func(string) ([]byte, error) { return data, nil }})
+func Parse(name string, data []byte) (*Config, error) { return LoadOptions{}.Parse(name, data) }
+
+// Parse is the function Parse with these options.
+func (o LoadOptions) Parse(name string, data []byte) (*Config, error) {
+	return o.load(source{paths: []string{name}, env: hostEnvironment, read: func(string) ([]byte, error) { return data, nil }})
 }
 
-func load(s source) (*Config, error) {
+func (o LoadOptions) load(s source) (*Config, error) {
 	var f faults
-	root := s.tree(pathFallback, &f)
+	s.vault = &vault{}
+	root := s.tree(o.pathFallback, &f)
 	if len(f.list) == 0 && root == nil {
 		f.add(position{file: firstOf(s.paths)}, "", "holds no setting; \"sluice export reference\" prints all options with their defaults")
 	}
 	cfg := DefaultConfig()
+	cfg.options, cfg.source = o, s
 	if len(f.list) == 0 {
 		cfg.build(root, &f)
+	} else {
+		cfg.root = root
 	}
-	hideSecrets(f.list, secretsOf(root))
+	hideSecrets(f.list, cfg.secrets())
 	if err := f.err(); err != nil {
 		return nil, err
 	}
+	cfg.Warnings = f.warnings
 	return &cfg, nil
 }
 
@@ -54,22 +78,30 @@ var elementDefaults = map[reflect.Type]func() any{
 	reflect.TypeFor[recorder.Config]():     func() any { return recorder.DefaultConfig() },
 	reflect.TypeFor[tlsconfig.Config]():    func() any { return tlsconfig.DefaultConfig() },
 	reflect.TypeFor[recorder.MQTTConfig](): func() any { return recorder.DefaultMQTTConfig() },
+	reflect.TypeFor[IncludeInputs]():       func() any { return DefaultInclude() },
+	reflect.TypeFor[DiskConfig]():          func() any { return DefaultDisk() },
+}
+
+// unsupportedKinds are the kinds of sections that Filebeat has and we don't.
+var unsupportedKinds = map[reflect.Type]map[string]string{}
+
+// newDecoder returns a decoder of the whole configuration or a part.
+func newDecoder(f *faults) *decoder {
+	return &decoder{faults: f, defaults: elementDefaults, names: allNames, unsupported: unsupportedKinds}
 }
 
 // build decodes and checks the merged tree.
 func (c *Config) build(root *node, f *faults) {
 	c.root = root
 	presentOutputs(root)
-	d := &decoder{faults: f, defaults: elementDefaults, names: allNames}
 	v := reflect.ValueOf(c).Elem()
-	d.decode(root, v, "", false)
-	c.Warnings = d.warnings
-	c.Path.fill(root)
+	newDecoder(f).decode(root, v, "", false)
+	c.Path.fill(root, c.options)
+	c.Keystore.Path = keystoreFile(c.Keystore.Path, c.Path.Data)
+	c.Logging.normalise()
 	oneOutput(root, f)
 	oneQueue(root, f)
-	if isDisabled(root.find("output.logstash")) {
-		c.Output.Logstash = nil
-	}
+	c.dropDisabledOutputs(root)
 	if c.Recorder != nil {
 		c.spool(root)
 	}
@@ -77,6 +109,9 @@ func (c *Config) build(root *node, f *faults) {
 	if c.MaxProcs < 0 {
 		f.add(root.locate("max_procs"), "max_procs", "must not be negative; 0 uses all CPUs")
 	}
+	c.warnings(f)
+	uniqueIDs(c.Filebeat.Inputs, root, f)
+	c.checkIncluded(f)
 }
 
 // spool places the segments' folder, and follows the segments when no inputs
@@ -94,53 +129,16 @@ func (c *Config) spool(root *node) {
 	}
 }
 
-// presentOutputs makes an output without any option a section: it counts.
-func presentOutputs(root *node) {
-	out := root.get("output")
-	if out == nil || out.kind != mapKind {
-		return
-	}
-	for _, m := range out.members {
-		if m.value.isNull() {
-			*m.value = *newMap(m.at)
-		}
-	}
-}
-
-// oneOutput refuses more than one enabled output.
-func oneOutput(root *node, f *faults) {
-	out := root.get("output")
-	if out == nil || out.kind != mapKind {
-		return
-	}
-	enabled := 0
-	for _, m := range out.members {
-		if isDisabled(m.value) {
-			continue
-		}
-		if enabled++; enabled == 2 {
-			f.add(m.at, "output", "more than one output is enabled; keep one and set enabled: false for the others")
-		}
-	}
-}
-
-// oneQueue refuses queue.mem beside queue.disk, as Filebeat does.
-func oneQueue(root *node, f *faults) {
-	disk := root.find("queue.disk")
-	if !disk.isNull() && !isDisabled(disk) && !root.find("queue.mem").isNull() {
-		f.add(root.locate("queue.disk"), "queue", "more than one queue is configured; keep queue.mem and remove queue.disk")
-	}
-}
-
 // pathFallback gives references to path.* their defaults.
-func pathFallback(x *expander, name string) (string, bool) {
+func (o LoadOptions) pathFallback(x *expander, name string) (string, bool) {
 	switch name {
-	case "path.config", "path.data", "path.logs":
+	case "path.home", "path.config", "path.data", "path.logs":
 		home, err := x.lookupSetting("path.home")
 		if err != nil && !errors.Is(err, errMissing) {
 			return "", false
 		}
-		return defaultPath(name[len("path."):], home), true
+		path := o.defaultPath(name[len("path."):], home)
+		return path, path != ""
 	}
 	return "", false
 }

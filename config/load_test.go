@@ -133,7 +133,7 @@ func TestOptionsOfFilebeatThatAreRefused(t *testing.T) {
 		"processors: [{add_tags: {tags: a}}]":          "filter of Logstash",
 		"filebeat.autodiscover.providers: [{type: x}]": "filebeat.inputs",
 		"filebeat.config.modules.path: x":              "filebeat.inputs",
-		"filebeat.config.inputs: {enabled: true}":      "filebeat.inputs",
+		"filebeat.overwrite_pipelines: true":           "remove it",
 		"monitoring.enabled: true":                     "remove it",
 	} {
 		got := faultsOf(t, option)
@@ -151,13 +151,11 @@ func TestOptionsOfFilebeatThatAreRefused(t *testing.T) {
 func TestOptionsWithoutEffectGiveOneWarningEach(t *testing.T) {
 	c := mustParse(t, good+`
 logging.files: {path: /x, keepfiles: 3}
-logging.to_files: true
-logging.to_stderr: true
-logging.metrics.enabled: false
-http: {enabled: true, port: 1}
+logging.to_eventlog: true
+logging.ecs: true
+logging.event_data.files: {path: /x}
 timestamp.precision: microsecond
 queue.disk.max_size: 10MB
-keystore.path: x
 `)
 	var names []string
 	for _, w := range c.Warnings {
@@ -166,8 +164,7 @@ keystore.path: x
 		}
 		names = append(names, strings.Split(w, ": ")[1])
 	}
-	want := []string{"logging.files", "logging.to_files", "http", "timestamp", "queue.disk", "keystore"}
-	want[3] = "timestamp.precision"
+	want := []string{"logging.to_eventlog", "logging.ecs", "logging.event_data", "timestamp.precision", "queue.disk"}
 	slices.Sort(names)
 	slices.Sort(want)
 	if !slices.Equal(names, want) {
@@ -185,7 +182,7 @@ output.logstash.hosts: elk
 }
 
 func TestUnknownPartOfAnAbsentSectionIsAFault(t *testing.T) {
-	if got, want := faultsOf(t, "filebeat.config.inptus: 1"), "f.yml:1:17: filebeat.config.inptus: unknown option"; got != want {
+	if got, want := faultsOf(t, "logging.event_dat: 1"), "f.yml:1:9: logging.event_dat: unknown option; allowed here: files, json, level, metrics, selectors, to_files, to_stderr, to_syslog"; got != want {
 		t.Errorf("fault %q, want %q", got, want)
 	}
 	if got := faultsOf(t, "timestamp: 5"); !strings.Contains(got, "wants a section") {
@@ -305,7 +302,7 @@ queue.mem.flush.timeout: 90m
 	if err != nil {
 		t.Fatalf("%v\n%s", err, b.String())
 	}
-	again.root, c.root = nil, nil
+	again.root, c.root, again.source, c.source = nil, nil, source{}, source{}
 	if !reflect.DeepEqual(again, c) {
 		t.Errorf("read back\n%+v\nwas\n%+v\nfrom\n%s", again, c, b.String())
 	}
@@ -332,7 +329,6 @@ func TestFilesThatCanNotBeRead(t *testing.T) {
 		write("nul.yml", "a: 1\nb: \x00"): "nul.yml:2:4: the control character 0x00 can't stand in a configuration; remove it, or restore the file if it is damaged",
 		write("latin1.yml", "# x\nname: caf\xe9\n"): "latin1.yml:2:10: the byte 0xe9 is no UTF-8 text; save the file as UTF-8",
 		write("utf16.yml", "\xff\xfen\x00a\x00"):    "utf16.yml: the file is UTF-16 text; save it as UTF-8",
-		write("two.yml", good+"---\nname: b\n"):     ": a second document begins above here (---); put all options into one, or the rest into a file of its own and name both with -c",
 	} {
 		if _, err := Load([]string{path}, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
@@ -342,6 +338,11 @@ func TestFilesThatCanNotBeRead(t *testing.T) {
 		if _, err := Load([]string{write("usual.yml", text)}, nil); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+	two, err := Load([]string{write("two.yml", good+"---\nname: b\n")}, nil)
+	if err != nil || two.Name != "" || len(two.Warnings) != 1 ||
+		!strings.Contains(two.Warnings[0], "two.yml:7:1: a second document begins above here (---) and is ignored; put all options into one, or the rest into a file of its own") {
+		t.Errorf("two documents: %+v, %v", two, err)
 	}
 	c, err := Load([]string{empty, second, empty}, []string{"name=x"})
 	if err != nil || c.Name != "x" || len(c.Filebeat.Inputs) != 1 {
@@ -383,7 +384,7 @@ output.logstash:
 
 func TestMissingVariableOfASecretIsNamed(t *testing.T) {
 	for text, want := range map[string]string{
-		"${SLUICE_TEST_UNSET}":           "f.yml:1:45: recorder.mqtt.0.password: ${SLUICE_TEST_UNSET} is neither a setting nor a set environment variable",
+		"${SLUICE_TEST_UNSET}":           "f.yml:1:45: recorder.mqtt.0.password: ${SLUICE_TEST_UNSET} is neither a setting, a key of the keystore nor a set environment variable",
 		"${SLUICE_TEST_UNSET:?set it}":   "f.yml:1:45: recorder.mqtt.0.password: ${SLUICE_TEST_UNSET}: set it",
 		"pre-${SLUICE_TEST_UNSET}":       "f.yml:1:45: recorder.mqtt.0.password: ${SLUICE_TEST_UNSET} is neither",
 		"open-sesame${SLUICE_TEST_UNSET": "f.yml:1:45: recorder.mqtt.0.password: a ${ has no closing }",

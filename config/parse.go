@@ -27,8 +27,19 @@ type parser struct {
 	full   bool
 }
 
-// parse reads one document. An empty one gives nil; faults are collected.
+// parse reads one document, a section. An empty one gives nil; faults are
+// collected.
 func parse(file string, order int, data []byte, f *faults) *node {
+	n := parseAny(file, order, data, f)
+	if n != nil && n.kind != mapKind {
+		f.add(n.at, "", "the file must hold options (name: value), found %s", n.describe(true))
+		return nil
+	}
+	return n
+}
+
+// parseAny reads one document of any kind.
+func parseAny(file string, order int, data []byte, f *faults) *node {
 	p := &parser{file: file, order: order, faults: f, left: maxNodes, open: map[*yaml.Node]bool{}}
 	if line, col, fault := checkText(data); fault != "" {
 		f.add(position{file: file, order: order, line: line, col: col}, "", "%s", fault)
@@ -41,21 +52,15 @@ func parse(file string, order int, data []byte, f *faults) *node {
 		return nil
 	}
 	if second != nil {
-		f.add(p.position(second), "", "a second document begins above here (---); put all options into one, or the rest into a file of its own and name both with -c")
-		return nil
+		f.warn(p.position(second), "", "a second document begins above here (---) and is ignored; put all options into one, or the rest into a file of its own and name both with -c")
 	}
 	if root == nil {
 		return nil
 	}
-	n := p.value(root, "", 0)
-	switch {
-	case n.kind == nullKind:
-		return nil
-	case n.kind != mapKind:
-		f.add(n.at, "", "the file must hold options (name: value), found %s", n.describe(true))
-		return nil
+	if n := p.value(root, "", 0); n.kind != nullKind {
+		return n
 	}
-	return n
+	return nil
 }
 
 // loadYAML returns the root of the first document, and that of another one

@@ -61,9 +61,12 @@ func secretsOf(root *node) []string {
 	if root != nil {
 		visit(root, "")
 	}
-	// Too short ones would tear other words apart.
-	return slices.DeleteFunc(list, func(s string) bool { return len(s) < 4 })
+	return slices.DeleteFunc(list, func(s string) bool { return len(s) < shortest })
 }
+
+// shortest is the length of the least secret that messages are searched for;
+// shorter ones would tear other words apart.
+const shortest = 4
 
 // isReference tells whether a text is one reference, ${NAME} or
 // ${NAME:?message}, and nothing else: no secret by itself, as a default is.

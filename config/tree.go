@@ -19,6 +19,7 @@ type source struct {
 	overrides []string
 	env       func(string) (string, bool)
 	read      func(path string) ([]byte, error)
+	vault     *vault
 }
 
 // tree reads and merges all files and overrides and resolves references.
@@ -45,13 +46,19 @@ func (s source) tree(fallback func(*expander, string) (string, bool), f *faults)
 	if len(f.list) > 0 || root == nil {
 		return root
 	}
+	s.resolve(root, fallback, f)
+	return root
+}
+
+// resolve gives options their own names and replaces all references.
+func (s source) resolve(root *node, fallback func(*expander, string) (string, bool), f *faults) {
 	for _, a := range aliases {
 		rename(root, strings.Split(a[0], "."), a[1], "", f)
 	}
-	x := &expander{root: root, env: s.env, faults: f, busy: map[*node]bool{}, done: map[*node]bool{}, left: maxNodes}
+	x := &expander{root: root, env: s.env, vault: s.vault, faults: f, busy: map[*node]bool{}, done: map[*node]bool{}, left: maxNodes}
 	x.fallback = func(name string) (string, bool) { return fallback(x, name) }
+	x.places()
 	x.expand(root, "")
-	return root
 }
 
 // readFile reads a configuration file; errors say what is wrong with it.
@@ -91,18 +98,25 @@ func fileError(err error) error {
 // CheckPermissions refuses a configuration file that others than its owner
 // may write (Filebeat's --strict.perms), or that belongs to another user.
 func CheckPermissions(path string) error {
+	if fault := unsafePermissions(path); fault != "" {
+		return fmt.Errorf("%s: %s", path, fault)
+	}
+	return nil
+}
+
+// unsafePermissions says why a file can't be trusted; empty if it can, or
+// isn't there.
+func unsafePermissions(path string) string {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil // Load tells what is wrong
+		return "" // reading it tells what is wrong
 	}
 	if info.Mode().Perm()&0o022 != 0 {
-		return fmt.Errorf("%s: others than its owner may write it (mode %04o); run chmod go-w %s, or give --strict.perms=false",
-			path, info.Mode().Perm(), path)
+		return fmt.Sprintf("others than its owner may write it (mode %04o); run chmod go-w %s, or give --strict.perms=false", info.Mode().Perm(), path)
 	}
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if ok && stat.Uid != 0 && int64(stat.Uid) != int64(os.Geteuid()) {
-		return fmt.Errorf("%s: belongs to user %d, neither to root nor to the user that runs sluice; run chown, or give --strict.perms=false",
-			path, stat.Uid)
+		return fmt.Sprintf("belongs to user %d, neither to root nor to the user that runs sluice; run chown, or give --strict.perms=false", stat.Uid)
 	}
-	return nil
+	return ""
 }

@@ -34,7 +34,7 @@ func (w *Writer) plain(v reflect.Value, name string) string {
 		}
 		return w.plain(v.Elem(), name)
 	case reflect.String:
-		return quote(w.Shown(name, v.String()))
+		return Quote(w.Shown(name, v.String()))
 	case reflect.Slice:
 		parts := make([]string, v.Len())
 		for i := range parts {
@@ -44,7 +44,7 @@ func (w *Writer) plain(v reflect.Value, name string) string {
 	case reflect.Map:
 		parts := make([]string, 0, v.Len())
 		for _, key := range v.MapKeys() {
-			parts = append(parts, quote(key.String())+": "+w.plain(v.MapIndex(key), name+"."+key.String()))
+			parts = append(parts, Quote(key.String())+": "+w.plain(v.MapIndex(key), name+"."+key.String()))
 		}
 		slices.Sort(parts)
 		return "{" + strings.Join(parts, ", ") + "}"
@@ -89,9 +89,9 @@ func size(n int64) string {
 	return strconv.FormatInt(n, 10)
 }
 
-// quote writes a text so that it is read back as the same text: quoted unless
+// Quote writes a text so that it is read back as the same text: quoted unless
 // it is a plain word that nothing could take for something else.
-func quote(s string) string {
+func Quote(s string) string {
 	if strings.Contains(s, "${") || strings.Contains(s, "$$") {
 		s = strings.ReplaceAll(s, "$", "$$")
 	}

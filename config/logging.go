@@ -1,0 +1,111 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sluice/internal/logfile"
+)
+
+// LoggingConfig is logging.*.
+type LoggingConfig struct {
+	// Level is the least level that is logged: debug, info, warning or error.
+	// (critical counts as error.) Default: info. Filebeat: logging.level.
+	Level string `config:"level"`
+	// Selectors are the components whose debug lines are written; none or *
+	// stands for all. Default: none. Filebeat: logging.selectors.
+	Selectors []string `config:"selectors"`
+	// ToStderr writes the log to standard error, as -e does. Default: true;
+	// called as filebeat, false. Filebeat: logging.to_stderr.
+	ToStderr *bool `config:"to_stderr"`
+	// ToSyslog writes the log to syslog. Default: false. Filebeat:
+	// logging.to_syslog.
+	ToSyslog bool `config:"to_syslog"`
+	// ToFiles writes the log to files. Default: false; called as filebeat,
+	// true. Filebeat: logging.to_files.
+	ToFiles *bool `config:"to_files"`
+	// JSON writes one JSON object per line, also on a terminal; false writes
+	// plain text. Default: text on a terminal and under systemd, JSON
+	// otherwise. Filebeat: logging.json.
+	JSON *bool `config:"json"`
+	// Metrics says when the log tells what was done.
+	Metrics LogMetrics `config:"metrics"`
+	// Files are the log files of to_files.
+	Files logfile.Config `config:"files"`
+}
+
+// LogMetrics is logging.metrics.*.
+type LogMetrics struct {
+	// Enabled logs what has changed of the internal numbers. Default: true.
+	// Filebeat: logging.metrics.enabled.
+	Enabled bool `config:"enabled"`
+	// Period is the time between two such lines. Default: 30s. Filebeat:
+	// logging.metrics.period.
+	Period time.Duration `config:"period"`
+	// Namespaces are the groups of numbers: stats, and others that are empty
+	// here. Default: [stats]. Filebeat: logging.metrics.namespaces.
+	Namespaces []string `config:"namespaces"`
+}
+
+// Levels are the values of logging.level.
+var Levels = []string{"debug", "info", "warning", "error"}
+
+func defaultLogging() LoggingConfig {
+	return LoggingConfig{
+		Level:   "info",
+		Metrics: LogMetrics{Enabled: true, Period: 30 * time.Second, Namespaces: []string{"stats"}},
+		Files:   logfile.DefaultConfig(),
+	}
+}
+
+// normalise gives other spellings of a level the one that we use.
+func (c *LoggingConfig) normalise() {
+	lower := strings.ToLower(c.Level)
+	if lower == "critical" {
+		lower = "error"
+	}
+	if slices.Contains(Levels, lower) {
+		c.Level = lower
+	}
+}
+
+// Validate checks logging.*.
+func (c *LoggingConfig) Validate() error {
+	var errs []error
+	if !slices.Contains(Levels, c.Level) {
+		errs = append(errs, &OptionError{"level", fmt.Sprintf("%q is no level; use %s", c.Level, strings.Join(Levels, ", "))})
+	}
+	if c.Metrics.Enabled && c.Metrics.Period <= 0 {
+		errs = append(errs, &OptionError{"metrics.period", "must be greater than 0, for example 30s; metrics.enabled: false switches the lines off"})
+	}
+	if c.Files != (logfile.Config{}) { // without any file, the level alone is asked about
+		errs = append(errs, within("files", c.Files.Validate())...)
+	}
+	return errors.Join(errs...)
+}
+
+// within puts a section's name before the options that its faults name.
+func within(section string, err error) []error {
+	if err == nil {
+		return nil
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		var errs []error
+		for _, one := range many.Unwrap() {
+			errs = append(errs, within(section, one)...)
+		}
+		return errs
+	}
+	field, text := fieldOf(err)
+	return []error{&OptionError{join(section, field), text}}
+}
+
+// KeystoreConfig is keystore.*.
+type KeystoreConfig struct {
+	// Path is the file with the secrets that ${NAME} can name; a relative one
+	// is below path.data. Default: filebeat.keystore. Filebeat: keystore.path.
+	Path string `config:"path"`
+}
