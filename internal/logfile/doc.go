@@ -1,5 +1,6 @@
-// Package logfile writes log lines to rotating files, as Filebeat's
-// logging.files does.
+// Package logfile writes lines to rotating files, as Filebeat's logging.files
+// and output.file do: a File those of a log, which may be lost, an Appender
+// records that may not.
 //
 // # Names
 //
@@ -24,4 +25,9 @@
 // again, at most once a second, also to make the folder and the file anew when
 // somebody has removed them. When writing works again, a line tells how many
 // are missing. A half-written line is ended, so that the next one is whole.
+//
+// An Appender is for what must not be lost: it reports how many records are on
+// disk and fsynced, cuts off what was written in part, also at the next start,
+// and leaves the rest to the caller. It locks the file that it writes (flock),
+// so that two processes with the same names do not write into one file.
 package logfile

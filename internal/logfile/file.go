@@ -32,6 +32,10 @@ type File struct {
 	cfg    Config
 	dir    string
 	notify Notify
+	// mend puts the end of a file right that is gone on with, and returns the
+	// file's size then. nil: endLine.
+	mend func(file *os.File, size int64) (int64, error)
+	noun string // what the files are, for errors
 
 	mu      sync.Mutex
 	file    *os.File // nil: not open
@@ -56,7 +60,7 @@ func Open(cfg Config, dir string, notify Notify) (*File, error) {
 		dir = cfg.Path
 	}
 	now := time.Now()
-	f := &File{cfg: cfg, dir: dir, notify: notify, name: next(nil, cfg.Name, now)}
+	f := &File{cfg: cfg, dir: dir, notify: notify, noun: "log file", name: next(nil, cfg.Name, now)}
 	if err := f.open(now, cfg.RotateOnStartup); err != nil {
 		if !isFull(err) {
 			return nil, err
@@ -175,11 +179,11 @@ func (f *File) fail(now time.Time, err error) error {
 func (f *File) open(now time.Time, fresh bool) error {
 	f.checked = now
 	if err := os.MkdirAll(f.dir, dirMode(f.cfg.perm())); err != nil {
-		return fmt.Errorf("folder of log files: %w", err)
+		return fmt.Errorf("folder of %ss: %w", f.noun, err)
 	}
 	files, err := list(f.dir, f.cfg.Name)
 	if err != nil {
-		return fmt.Errorf("folder of log files: %w", err)
+		return fmt.Errorf("folder of %ss: %w", f.noun, err)
 	}
 	if !fresh && len(files) > 0 {
 		return f.reopen(files[len(files)-1])
@@ -197,34 +201,39 @@ func (f *File) reopen(name fileName) error {
 	f.name = name
 	file, err := os.OpenFile(filepath.Join(f.dir, name.String()), os.O_RDWR|os.O_APPEND|os.O_CREATE, f.cfg.perm())
 	if err != nil {
-		return fmt.Errorf("log file: %w", err)
+		return fmt.Errorf("%s: %w", f.noun, err)
 	}
 	info, err := file.Stat()
 	if err == nil && info.Mode().IsRegular() && info.Mode().Perm() != f.cfg.perm() {
 		err = file.Chmod(f.cfg.perm())
 	}
+	var size int64
 	if err == nil && info.Mode().IsRegular() {
-		err = endLine(file, info.Size())
+		mend := f.mend
+		if mend == nil {
+			mend = endLine
+		}
+		size, err = mend(file, info.Size())
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("log file: %w", err), file.Close())
+		return errors.Join(fmt.Errorf("%s: %w", f.noun, err), file.Close())
 	}
 	f.period = period(f.cfg.Interval, info.ModTime())
-	f.use(file, info.Size())
+	f.use(file, size)
 	return nil
 }
 
 // endLine ends the half line that a full disk or a power cut left.
-func endLine(file *os.File, size int64) error {
+func endLine(file *os.File, size int64) (int64, error) {
 	if size == 0 {
-		return nil
+		return 0, nil
 	}
 	var last [1]byte
 	if _, err := file.ReadAt(last[:], size-1); err != nil || last[0] == '\n' {
-		return err
+		return size, err
 	}
-	_, err := file.WriteString("\n")
-	return err
+	n, err := file.WriteString("\n")
+	return size + int64(n), err
 }
 
 // create makes a new file; the number grows while a name is taken.
@@ -238,10 +247,10 @@ func (f *File) create(name fileName) error {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("log file: %w", err)
+			return fmt.Errorf("%s: %w", f.noun, err)
 		}
 		if err := file.Chmod(f.cfg.perm()); err != nil { // whatever the umask
-			return errors.Join(fmt.Errorf("log file: %w", err), file.Close())
+			return errors.Join(fmt.Errorf("%s: %w", f.noun, err), file.Close())
 		}
 		f.use(file, 0)
 		return nil
