@@ -36,9 +36,10 @@ type Config struct {
 	// registry.migrate_file (7.x).
 	MigrateFile string `config:"migrate_file"`
 
-	// CleanupInterval is the longest time that a state may outlive its TTL
-	// before it is removed; we look at each scan, which is sooner. Default: 5m.
-	// Filebeat: registry.cleanup_interval.
+	// CleanupInterval is how often the states of filestream inputs that no
+	// input holds any more are looked at, to remove those that have outlived
+	// their clean_inactive. 0 means the default. Default: 5m. Filebeat:
+	// registry.cleanup_interval.
 	CleanupInterval time.Duration `config:"cleanup_interval"`
 
 	// Backend names the store's format: memlog, which doc.go describes, is the
@@ -73,14 +74,14 @@ func (c *Config) Validate() error {
 	if c.FilePermissions&^0o777 != 0 || c.FilePermissions&0o600 != 0o600 {
 		bad("file_permissions", "%#o: give permissions that let the owner read and write, for example 0600", c.FilePermissions)
 	}
-	if c.Flush < 0 || c.Flush > time.Hour {
-		bad("flush", "%v is not between 0 and 1h", c.Flush)
+	if c.Flush < 0 {
+		bad("flush", "%v is negative: give a time, or 0 to make each offset durable at once", c.Flush)
 	}
 	if c.SnapshotBudget < 0 {
 		bad("snapshot_budget", "%d is negative: give bytes a second, or 0 for a snapshot only at a stop", c.SnapshotBudget)
 	}
-	if c.CleanupInterval <= 0 {
-		bad("cleanup_interval", "%v is not positive: give a time, for example 5m", c.CleanupInterval)
+	if c.CleanupInterval < 0 {
+		bad("cleanup_interval", "%v is negative: give a time, for example 5m", c.CleanupInterval)
 	}
 	if c.Backend != memlog {
 		bad("backend", "%q is not known here: write %s, or leave it out", c.Backend, memlog)

@@ -45,12 +45,12 @@
 //   - Filebeat drops generation, birth, prefix_hash and prefix_length of the States
 //     that it writes.
 //   - Bytes of a path that are not UTF-8 become U+FFFD, as everywhere in JSON.
-//   - An operation in log.json without its final newline counts as torn.
 //
 // # Files
 //
 // Below path.data: meta.json {"uuid":"<uuid>","first_start":"<RFC 3339>"}, the
-// agent's identity, and filebeat.lock, flocked while open. In
+// agent's identity, and filebeat.lock, flocked while open, when it holds
+// {"pid":1,"write_time":"<RFC 3339>"}; else it is empty. In
 // <registry.path>/filebeat:
 //
 //	meta.json        {"version":"1"} ("0": data.json is the store; Open changes that)
@@ -78,6 +78,11 @@
 //	{"ttl":-1,"updated":[<extra>,<seconds>],"cursor":{"offset":9},
 //	 "meta":{"source":"/path","identifier_name":"native"},
 //	 "generation":"…","birth":"1795290219155000000","prefix_hash":"…","prefix_length":1024}
+//
+// Where a log input's files have meta, the id begins with a hash of it:
+// <hash>-native::<inode>-<device>. Later Filebeats of version 9 hash otherwise;
+// a key stays as it is (NewerLogKey). A filestream that takes one stream of
+// containers' logs has that at the end: native::<inode>-<device>-stdout.
 //
 // The last four are ours and left out when empty: scalars, since a nested
 // object would make Filebeat drop the State. Fields that we do not know are

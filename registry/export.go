@@ -42,7 +42,9 @@ func ExportV0(root string, states []State, perm fs.FileMode) (left []LeftOut, er
 			left = append(left, LeftOut{Key: states[i].Key, Source: states[i].Source, Reason: reason})
 			continue
 		}
-		keep = append(keep, &states[i])
+		s := states[i]
+		s.Key, s.ID = LogKey(nativeID(s.Inode, s.Device), s.Meta)
+		keep = append(keep, &s)
 	}
 	if err := exportTo(root, keep, perm); err != nil {
 		return nil, fmt.Errorf("export registry: %w", err)
@@ -56,12 +58,18 @@ func notInVersion0(s *State) string {
 	switch {
 	case kindOf(s.Key) == kindFilestream:
 		return "it is a filestream input's, which Filebeat 7.0 to 7.8 does not have"
-	case !derivable(s):
+	case !derivable(s) && s.Key != newerNative(s):
 		return fmt.Sprintf("its file_identity is %s; Filebeat 7.0 to 7.8 has native only", identifierOf(s.ID))
 	case s.Source == "" || s.Offset < 0:
 		return "it names no file"
 	}
 	return ""
+}
+
+// newerNative is the NewerLogKey that follows from inode, device and meta.
+func newerNative(s *State) string {
+	key, _ := NewerLogKey(nativeID(s.Inode, s.Device), s.Meta)
+	return key
 }
 
 // exportable refuses a root that holds something which could be a registry.

@@ -54,22 +54,32 @@ func appendRemove(b []byte, id uint64, key string) []byte {
 // cut short, or one that is still going on.
 var errTorn = errors.New("ends inside an operation")
 
+// errUnended is the end of a journal behind an operation that is whole, but
+// without its newline: nothing can be appended as it is.
+var errUnended = errors.New("ends without a newline")
+
 // readJournal calls fn with each operation up to the end, the first damage or
-// fn's first error. good is the offset after the last operation that fn took.
-// err is nil at a clean end, errTorn at a torn one.
+// fn's first error. good is the offset after the last operation that fn took
+// and that has its newline. err is nil at a clean end, errTorn at a torn one,
+// errUnended when only the last newline is missing. Empty lines are passed
+// over, as Filebeat does.
 func readJournal(r io.Reader, fn func(op) error) (good int64, err error) {
 	lines := bufio.NewReaderSize(r, 64<<10)
 	var at int64
 	var long []byte
 	next := func() ([]byte, error) {
-		line, err := readLine(lines, &long)
-		at += int64(len(line))
-		return line, err
+		for {
+			line, err := readLine(lines, &long)
+			at += int64(len(line))
+			if err != nil || skipSpace(line, 0) < len(line) {
+				return line, err
+			}
+		}
 	}
 	for {
 		line, err := next()
-		if errors.Is(err, io.EOF) && len(line) == 0 {
-			return good, nil
+		if errors.Is(err, io.EOF) && skipSpace(line, 0) == len(line) {
+			return at, nil
 		}
 		if err != nil {
 			return good, torn(line, err)
@@ -78,15 +88,18 @@ func readJournal(r io.Reader, fn func(op) error) (good int64, err error) {
 		if err != nil {
 			return good, err
 		}
-		line, err = next()
-		if err != nil {
-			return good, torn(line, err)
+		line, ended := next()
+		if ended != nil && !(errors.Is(ended, io.EOF) && json.Valid(line)) {
+			return good, torn(line, ended)
 		}
 		if err := o.parseBody(line); err != nil {
 			return good, err
 		}
 		if err := fn(o); err != nil {
 			return good, err
+		}
+		if ended != nil {
+			return good, errUnended
 		}
 		good = at
 	}

@@ -250,6 +250,10 @@ func (l *loader) replay() error {
 		l.damaged(path, 0, unreadable)
 		l.out.rebased = true
 	}
+	if errors.Is(err, errUnended) {
+		l.out.rebased = true // the checkpoint takes the last operation over
+		return nil
+	}
 	if err == nil {
 		return nil
 	}

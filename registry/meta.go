@@ -121,11 +121,41 @@ func agentID(dataDir string) (id, aside string, err error) {
 	if err := durable.MkdirAll(dataDir, dirPerm); err != nil {
 		return "", aside, fmt.Errorf("agent id: %w", err)
 	}
-	text := fmt.Sprintf("{\"uuid\":%q,\"first_start\":%q}\n", u.String(), time.Now().Format(time.RFC3339Nano))
-	if err := writeText(path, text, 0o600); err != nil {
+	if err := writeText(path, agentText(u.String(), time.Now()), 0o600); err != nil {
 		return "", aside, fmt.Errorf("agent id: %w", err)
 	}
 	return u.String(), aside, nil
+}
+
+// FirstStart returns when this installation ran for the first time, from
+// <dataDir>/meta.json, which AgentID has made. A file of an older Filebeat does
+// not say it: then it is now, and that is added to the file.
+func FirstStart(dataDir string) (time.Time, error) {
+	path := filepath.Join(dataDir, metaName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("first start: %w", err)
+	}
+	var m struct {
+		FirstStart time.Time `json:"first_start"`
+	}
+	if json.Unmarshal(b, &m) == nil && !m.FirstStart.IsZero() {
+		return m.FirstStart, nil
+	}
+	id, ok := parseAgent(b)
+	if !ok {
+		return time.Time{}, fmt.Errorf("first start: %s holds no agent id", path)
+	}
+	now := time.Now()
+	if err := writeText(path, agentText(id, now), 0o600); err != nil {
+		return time.Time{}, fmt.Errorf("first start: %w", err)
+	}
+	return now, nil
+}
+
+// agentText is the content of Filebeat's file about the agent.
+func agentText(id string, firstStart time.Time) string {
+	return fmt.Sprintf("{\"uuid\":%q,\"first_start\":%q}\n", id, firstStart.Format(time.RFC3339Nano))
 }
 
 func parseAgent(b []byte) (string, bool) {

@@ -25,6 +25,14 @@ func metaHash(meta map[string]string) string {
 	return strconv.FormatUint(sum, 16)
 }
 
+// newerMetaHash is that of hashstructure, version 2: the hash of the other.
+func newerMetaHash(meta map[string]string) string {
+	sum, _ := strconv.ParseUint(metaHash(meta), 16, 64)
+	h := fnv.New64()
+	h.Write(binary.LittleEndian.AppendUint64(nil, sum))
+	return strconv.FormatUint(h.Sum64(), 16)
+}
+
 func stringHash(h hash.Hash64, s string) uint64 {
 	h.Reset()
 	h.Write([]byte(s))

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 )
@@ -160,11 +161,11 @@ func TestPathIsBelowPathData(t *testing.T) {
 
 func TestConfigRefuses(t *testing.T) {
 	for want, change := range map[string]func(c *Config){
-		"cleanup_interval: 0s is not positive":    func(c *Config) { c.CleanupInterval = 0 },
+		"cleanup_interval: -1s is negative: give": func(c *Config) { c.CleanupInterval = -time.Second },
 		`backend: "bbolt" is not known here`:      func(c *Config) { c.Backend = "bbolt" },
 		"file_permissions: 0400: give":            func(c *Config) { c.FilePermissions = 0o400 },
 		"path: is empty: give a folder name":      func(c *Config) { c.Path = "" },
-		"flush: -1s is not between 0 and 1h":      func(c *Config) { c.Flush = -1e9 },
+		"flush: -1s is negative: give a time, or": func(c *Config) { c.Flush = -1e9 },
 		"snapshot_budget: -1 is negative: give b": func(c *Config) { c.SnapshotBudget = -1 },
 	} {
 		cfg := DefaultConfig()
@@ -172,5 +173,13 @@ func TestConfigRefuses(t *testing.T) {
 		if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
+	}
+}
+
+func TestConfigTakesWhatFilebeatTakes(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.Flush, cfg.CleanupInterval, cfg.FilePermissions = 24*time.Hour, 0, 0o666
+	if err := cfg.Validate(); err != nil {
+		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -50,12 +51,14 @@ func Open(dataDir string, cfg Config, log zerolog.Logger) (*Registry, error) {
 		commitJournal: (*durable.File).Commit,
 		dirty:         make(chan struct{}, 1),
 		entries:       make(map[string]*entry),
+		opened:        time.Now(),
 	}
+	r.expired = r.opened
 	if err := r.open(dataDir); err != nil {
 		if r.journal != nil {
 			_ = r.journal.Close() // nothing was appended
 		}
-		return nil, errors.Join(mend(err, dataDir), lock.Unlock())
+		return nil, errors.Join(mend(err, dataDir), releaseLock(lock))
 	}
 	return r, nil
 }

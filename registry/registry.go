@@ -50,6 +50,9 @@ type Registry struct {
 	entries map[string]*entry
 	foreign map[string][]byte // read-only after Open
 	pending []*entry
+	counts  counts
+	opened  time.Time // by the monotonic clock too
+	expired time.Time // the last Expire that looked, or opened
 }
 
 // entry is a state in memory (cur, when live) and on disk (dur, when saved).
@@ -132,6 +135,7 @@ func (r *Registry) Commit(s State) {
 	}
 	s.Key = e.key
 	e.cur, e.live = s, true
+	r.counts.updates++
 	r.enqueue(e)
 }
 
@@ -144,6 +148,7 @@ func (r *Registry) Forget(key string) {
 		return
 	}
 	e.cur, e.curRest, e.live = State{}, nil, false
+	r.counts.cleanups++
 	r.enqueue(e)
 }
 
@@ -201,7 +206,7 @@ func (r *Registry) Close() error {
 	if r.journal != nil {
 		err = errors.Join(err, r.journal.Close())
 	}
-	return errors.Join(err, r.lock.Unlock())
+	return errors.Join(err, releaseLock(r.lock))
 }
 
 // list returns all entries.

@@ -96,6 +96,21 @@ func LogKey(identity string, meta map[string]string) (key, id string) {
 	return key, key[len(logPrefix):]
 }
 
+// NewerLogKey is LogKey as later Filebeats of version 9 have it: they hash meta
+// in another way. Without meta the two are the same.
+func NewerLogKey(identity string, meta map[string]string) (key, id string) {
+	if len(meta) > 0 {
+		identity = newerMetaHash(meta) + "-" + identity
+	}
+	return LogKey(identity, nil)
+}
+
+// HasNewerKey says whether the State's key is one of NewerLogKey, and not of
+// LogKey.
+func (s *State) HasNewerKey() bool {
+	return len(s.Meta) > 0 && kindOf(s.Key) == kindLog && strings.HasPrefix(s.ID, newerMetaHash(s.Meta)+"-")
+}
+
 // FilestreamKey returns the key of a file in a filestream input; an input
 // without an id is ".global".
 func FilestreamKey(inputID, identity string) string {
@@ -142,7 +157,9 @@ func identifierOf(id string) string {
 	return name[strings.LastIndexByte(name, '-')+1:]
 }
 
-// nativeOf returns inode and device of a native identity.
+// nativeOf returns inode and device of a native identity; a filestream that
+// takes one stream of a container's log has that behind them
+// ("native::12-65024-stdout").
 func nativeOf(id string) (inode, device uint64, ok bool) {
 	_, numbers, found := strings.Cut(id, "native::")
 	if !found {
@@ -152,6 +169,7 @@ func nativeOf(id string) (inode, device uint64, ok bool) {
 	if !found {
 		return 0, 0, false
 	}
+	b, _, _ = strings.Cut(b, "-")
 	inode, err1 := parseUint([]byte(a))
 	device, err2 := parseUint([]byte(b))
 	return inode, device, err1 == nil && err2 == nil

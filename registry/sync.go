@@ -37,6 +37,10 @@ func (r *Registry) sync() error {
 	if err != nil {
 		return fmt.Errorf("registry not written, %d changes stay in memory: %w", len(flights), err)
 	}
+	if e := r.log.Debug(); e.Enabled() {
+		e.Msgf("Registrar state updates processed. Count: %d", len(flights))
+		r.log.Debug().Msgf("Registry file updated. %d active states.", r.Stats().States)
+	}
 	r.checkpointWhenDue()
 	return nil
 }
@@ -67,6 +71,7 @@ func (r *Registry) collect() []flight {
 func (r *Registry) settle(flights []flight, written bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.counts.wrote(written)
 	for i := range flights {
 		f := &flights[i]
 		e := f.entry

@@ -70,10 +70,9 @@ func (d *decoder) finish() {
 	if id := identityOf(s.Key, s.IdentifierName); s.ID == "" || s.ID == id {
 		s.ID = id // shares the key's memory
 	}
-	if kindOf(s.Key) == kindFilestream {
-		if inode, device, ok := nativeOf(s.ID); ok && identifierOf(s.ID) == "native" {
-			s.Inode, s.Device = inode, device
-		}
+	// Filebeat's checkpoints hold large numbers rounded: the id has them whole.
+	if inode, device, ok := nativeOf(s.ID); ok && identifierOf(s.ID) == "native" {
+		s.Inode, s.Device = inode, device
 	}
 	s.complete()
 }
