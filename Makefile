@@ -5,7 +5,15 @@ GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
-BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+# A third of a binary is code that was inlined where it does not count. Calls
+# stay calls but in the packages that each event passes: it is a tenth smaller.
+HOT      = runtime/... internal/runtime/... internal/bytealg internal/sync sync/... internal/poll internal/strconv strconv \
+           bytes bufio unicode/utf8 encoding/binary hash/... time io os syscall math/bits crypto/cipher \
+           crypto/internal/fips140/aes/... crypto/internal/fips140/sha256 crypto/internal/fips140/bigmod \
+           crypto/internal/fips140/nistec/... crypto/internal/fips140/subtle crypto/internal/fips140/alias vendor/golang.org/x/crypto/... \
+           github.com/cespare/xxhash/v2 sluice/tailer sluice/logstash sluice/recorder sluice/internal/deflate sluice/internal/event sluice/internal/durable
+# HTTP/2 is not spoken to anyone.
+BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=) -ldflags '$(LDFLAGS)'
 # The largest arm6 binary that a release may have, in bytes.
 MAX_ARM6 = 12000000
 # RACE=-race needs a C compiler; CI sets it.

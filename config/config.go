@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"sluice/cleaner"
+	"sluice/internal/localout"
+	"sluice/internal/monitor"
+	"sluice/internal/processor"
 	"sluice/logstash"
 	"sluice/recorder"
 	"sluice/registry"
@@ -29,6 +32,10 @@ type Config struct {
 	// FieldsUnderRoot puts the general fields at the top level of the events.
 	// Default: false. Filebeat: fields_under_root.
 	FieldsUnderRoot bool `config:"fields_under_root"`
+	// Processors change every event, in their order and after the processors of
+	// its input. All but lowercase and uppercase may have a condition, when;
+	// what conditions there are stands at if. Default: none. Filebeat: processors.
+	Processors processor.List `config:"processors"`
 
 	// Recorder records MQTT messages to the spool. Without filebeat.inputs,
 	// the spool's segments are what is shipped.
@@ -48,6 +55,8 @@ type Config struct {
 
 	// Logging says what is logged, and where.
 	Logging LoggingConfig `config:"logging"`
+	// HTTP answers questions about the running program.
+	HTTP monitor.Config `config:"http"`
 	// Keystore holds secrets that references name.
 	Keystore KeystoreConfig `config:"keystore"`
 	// MaxProcs bounds the CPUs that are used at once; 0 is all. Default: 0.
@@ -98,6 +107,10 @@ type FilebeatConfig struct {
 type OutputConfig struct {
 	// Logstash sends events with the Lumberjack protocol, version 2.
 	Logstash *logstash.Config `config:"logstash"`
+	// File writes events to rotating files on this machine.
+	File *localout.FileConfig `config:"file"`
+	// Console writes events to standard output.
+	Console *localout.ConsoleConfig `config:"console"`
 }
 
 // QueueConfig is queue.*.
@@ -205,6 +218,7 @@ func DefaultConfig() Config {
 		DeadLetter:    DeadLetterConfig{Path: "dead_letter.ndjson"},
 		Compatibility: CompatibilityConfig{Version: "9.0.0"},
 		Logging:       defaultLogging(),
+		HTTP:          monitor.DefaultConfig(),
 	}
 }
 

@@ -24,6 +24,9 @@ type decoder struct {
 	// inside is the union whose options beside the kind are being read: in it
 	// a list of such unions (then, else) may be a single one.
 	inside reflect.Type
+	// typed says that texts are what Filebeat makes of unquoted values: in the
+	// options of a union's kinds.
+	typed bool
 }
 
 // decode fills v, a settable value, from n; name is n's dotted name.
@@ -286,12 +289,23 @@ func textOf(n *node) (string, bool) {
 	return n.text, n.kind == scalarKind || n.text != ""
 }
 
+// typed says whether the texts of an option are what Filebeat makes of
+// unquoted values. Secrets, what belongs to TLS, and our own options are taken
+// as written.
+func typed(name string) bool {
+	first, _, _ := strings.Cut(name, ".")
+	return slices.Contains([]string{"filebeat", "output", "name", "tags", "path", "inputs"}, first) && !isSecret(name) && !strings.Contains(name, ".ssl.")
+}
+
 func (d *decoder) scalar(n *node, v reflect.Value, name string, bytes bool) {
 	text, ok := textOf(n)
 	wants := wanted(v.Type(), bytes)
 	if !ok || n.kind != scalarKind && v.Kind() != reflect.String {
 		d.faults.add(n.at, name, "wants %s, found %s", wants, n.describe(isSecret(name)))
 		return
+	}
+	if (d.typed || typed(name)) && v.Kind() == reflect.String && n.kind == scalarKind {
+		text = fmt.Sprint(untyped(n))
 	}
 	err := setScalar(v, text, bytes)
 	switch {

@@ -9,7 +9,7 @@
 //
 // # What a file may contain
 //
-// One YAML document (a second one after --- is ignored, as in Filebeat). Names
+// One YAML document (a second one after --- is ignored with a warning). Names
 // may be nested or dotted, also mixed; both forms are merged. The parts of a
 // dotted name may be the numbers of list entries (filebeat.inputs.0.type).
 // Anchors, aliases and merge keys (<<) are understood.
@@ -18,13 +18,17 @@
 // lists entry by entry, everything else is replaced; an empty later value
 // unsets an earlier one. An entry one past the end of a list is refused.
 //
-// In every text, ${NAME} is replaced by the setting of that name or else by
-// the environment variable; a variable that is set but empty counts as
-// missing. ${NAME:default} and ${NAME:?message} say what to do when it is
+// In every text, ${NAME} is replaced by the setting of that name, else by the
+// key of the keystore, else by the environment variable; a variable that is set
+// but empty counts as missing. ${NAME:default} and ${NAME:?message} say what to do when it is
 // missing, ${NAME:+text} gives text when it is there; $$ is a plain $. The
 // path.* settings can be referred to even when no file gives them.
 // A value that consists of one reference only is read as on the command line:
-// a,b,c is a list, numbers and booleans are such.
+// a,b,c is a list, numbers and booleans are such; a secret of the keystore is
+// always a text.
+//
+// filebeat.config.inputs names more files, each with a list of inputs and with
+// references of its own. InputFiles reads them, again when they change.
 //
 // # Values
 //
@@ -35,8 +39,13 @@
 //   - size: a number of bytes, or with a unit: kB, MB, GB, TB are powers of
 //     1000, KiB, MiB, GiB, TiB powers of 1024; case does not matter.
 //   - list: a single value counts as a list of one.
-//   - text: taken as written, so 0123 and yes stay 0123 and yes. (Filebeat
-//     turns unquoted ones into 83 and true.)
+//   - text: unquoted, 0123 is 83 and yes is true, as in Filebeat. Secrets, the
+//     options of TLS and our own ones are taken as written.
+//   - anything (fields, the values of processors and conditions): unquoted, YAML
+//     1.1 again: y and on are booleans, 017 is 15, 1e3 is 1000.0, a date is a
+//     text; dotted names become sections.
+//   - one of several kinds (an entry of processors or parsers, file_identity): a
+//     section that holds one section, named as the kind.
 //   - an empty value, ~ or null is the same as no setting.
 //
 // # Faults
@@ -61,6 +70,9 @@
 //	config:"name"          the option's name, dotted for a nested section
 //	config:"name,bytes"    an integer that accepts sizes
 //	config:",squash"       the fields of an embedded section
+//
+// and over the methods of the interfaces schema.Union (several kinds) and
+// SetScalar (a section that may be one text),
 //
 // and at last each package's own Validate is asked; its faults are traced back
 // to the line that holds the option.

@@ -126,7 +126,7 @@ func TestFaultsInIncludedFilesEndTheStart(t *testing.T) {
 		t.Fatal("no fault")
 	}
 	for _, want := range []string{
-		"1.yml: filebeat.inputs.1.id: two filestream inputs have the same id \"y\"",
+		"1.yml: filebeat.inputs.1.id: two filestream inputs have the same id \"true\"",
 		"2.yml:1:3: filebeat.inputs.0.type: \"nosuchtype\" is no input",
 		"2.yml:2:15: filebeat.inputs.1.pahts: unknown option; did you mean paths?",
 		"3.yml:1:1: the file must hold a list of inputs, found another text",

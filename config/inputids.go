@@ -1,9 +1,11 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
+	"sluice/internal/processor"
 	"sluice/tailer"
 )
 
@@ -41,10 +43,14 @@ func checkIDs(inputs []tailer.InputConfig, taken []string, path string, f *fault
 
 // inputID is the id that must be unique; empty if it need not be.
 func inputID(in *tailer.InputConfig) string {
-	if !in.Enabled || in.Type != tailer.TypeFilestream {
-		return ""
+	if in.Enabled && isFilestream(in) {
+		return in.ID
 	}
-	return in.ID
+	return ""
+}
+
+func isFilestream(in *tailer.InputConfig) bool {
+	return cmp.Or(in.Type, in.InputType) == tailer.TypeFilestream
 }
 
 // otherIDs are the ids of the main configuration.
@@ -67,9 +73,20 @@ func idsOf(files []InputFile) []string {
 // warnInputs says what is odd about inputs.
 func warnInputs(inputs []tailer.InputConfig, root *node, f *faults) {
 	for i := range inputs {
-		if in := &inputs[i]; in.Enabled && in.Type == tailer.TypeFilestream && in.ID == "" {
+		if in := &inputs[i]; in.Enabled && isFilestream(in) && in.ID == "" {
 			name := fmt.Sprintf("filebeat.inputs.%d", i)
 			f.warn(root.locate(name), name, "filestream input without ID: it works as long as there is one such input; better add an id of its own, such as id: my-logs")
 		}
+		if inputs[i].Enabled {
+			warnProcessors(inputs[i].Processors, fmt.Sprintf("filebeat.inputs.%d.processors", i), root, f)
+		}
+	}
+}
+
+// warnProcessors says what is odd about processors.
+func warnProcessors(list processor.List, name string, root *node, f *faults) {
+	for _, w := range list.Warnings() {
+		full := join(name, w.Option)
+		f.warn(root.locate(full), full, "%s", w.Fault)
 	}
 }

@@ -34,8 +34,6 @@ var absent = map[string]absence{
 	"output.redis":                 {refuse: true, why: "use output.logstash; Logstash can write to Redis"},
 	"output.discard":               {refuse: true, why: "use output.logstash"},
 	"output.elasticsearch":         {refuse: true, why: "use output.logstash; Logstash writes to Elasticsearch"},
-	"output.console":               {refuse: true, why: "use output.logstash"},
-	"output.file":                  {refuse: true, why: "use output.logstash"},
 	"setup":                        {refuse: true, why: "index templates, lifecycle policies and dashboards are loaded on the server; remove it"},
 	"monitoring":                   {refuse: true, why: "there is no monitoring cluster; remove it"},
 	"xpack":                        {refuse: true, why: "there is no monitoring cluster; remove it"},
@@ -44,55 +42,24 @@ var absent = map[string]absence{
 	"instrumentation":              {refuse: true, why: "there is no tracing; remove it"},
 	"apm":                          {refuse: true, why: "there is no tracing; remove it"},
 	"seccomp":                      {refuse: true, why: "restrict system calls in the systemd unit (SystemCallFilter); remove it"},
-	"processors":                   {refuse: true, why: "change events in a filter of Logstash; remove it"},
 	"features":                     {why: "there are no feature flags"},
-	"http":                         {why: "there is no HTTP endpoint"},
 	"timestamp.precision":          {why: "times are in milliseconds", same: []string{"millisecond"}},
 	"logging.to_eventlog":          {why: "logs go to standard error", same: []string{"false"}},
 	"logging.event_data":           {why: "events are never logged"},
 	"logging.ecs":                  {why: "the JSON log lines have the fields time, level, component, message", same: []string{"false"}},
 
-	"filebeat.inputs.*.processors":                           {refuse: true, why: "change events in a filter of Logstash; remove it"},
-	"filebeat.inputs.*.multiline":                            {refuse: true, why: "join lines in Logstash (multiline codec), or write one line per event"},
-	"filebeat.inputs.*.json":                                 {refuse: true, why: "decode JSON in Logstash (filter json)"},
-	"filebeat.inputs.*.parsers":                              {refuse: true, why: "decode lines in Logstash"},
-	"filebeat.inputs.*.line_terminator":                      {refuse: true, why: "lines end in \\n or \\r\\n", same: []string{"auto", "line_feed"}},
-	"filebeat.inputs.*.tail_files":                           {refuse: true, why: "files are read from their start; use ignore_older to leave out old ones", same: []string{"false"}},
-	"filebeat.inputs.*.seek_to_tail":                         {refuse: true, why: "files are read from their start; use ignore_older to leave out old ones", same: []string{"false"}},
-	"filebeat.inputs.*.ignore_inactive":                      {refuse: true, why: "use ignore_older"},
-	"filebeat.inputs.*.take_over":                            {refuse: true, why: "keep the type log, whose states are continued", same: []string{"false"}},
-	"filebeat.inputs.*.rotation":                             {why: "renamed and truncated files are recognised without it"},
-	"filebeat.inputs.*.compression":                          {refuse: true, why: "compressed files are not read", same: []string{"none"}},
-	"filebeat.inputs.*.gzip_experimental":                    {refuse: true, why: "compressed files are not read", same: []string{"false"}},
-	"filebeat.inputs.*.delete":                               {refuse: true, why: "run sluice cleaner, which deletes acknowledged files"},
+	"filebeat.inputs.*.take_over":                            {why: "the state of a file is continued whatever input it was of", same: []string{"false"}},
 	"filebeat.inputs.*.read_until_eof":                       {why: "a stop waits for filebeat.shutdown_timeout"},
-	"filebeat.inputs.*.keep_null":                            {why: "without JSON decoding there are no nulls"},
-	"filebeat.inputs.*.pipeline":                             {why: "ingest pipelines are chosen in Logstash"},
-	"filebeat.inputs.*.index":                                {why: "the index is chosen in Logstash"},
 	"filebeat.inputs.*.include_file_owner_name":              {why: "events do not name the file's owner", same: []string{"false"}},
 	"filebeat.inputs.*.include_file_owner_group_name":        {why: "events do not name the file's group", same: []string{"false"}},
-	"filebeat.inputs.*.harvester_buffer_size":                {why: "buffers have a fixed size"},
-	"filebeat.inputs.*.buffer_size":                          {why: "buffers have a fixed size"},
-	"filebeat.inputs.*.backoff":                              {why: "the system tells when a file grows; scan_frequency bounds the wait"},
-	"filebeat.inputs.*.max_backoff":                          {why: "the system tells when a file grows; scan_frequency bounds the wait"},
-	"filebeat.inputs.*.backoff_factor":                       {why: "the system tells when a file grows; scan_frequency bounds the wait"},
-	"filebeat.inputs.*.scan":                                 {why: "files are read in the order of their names"},
-	"filebeat.inputs.*.file_identity.native":                 {same: []string{""}},
-	"filebeat.inputs.*.file_identity.fingerprint":            {why: "a file is known by device, inode and a hash of its first bytes"},
-	"filebeat.inputs.*.file_identity.path":                   {why: "a file is known by device, inode and a hash of its first bytes"},
-	"filebeat.inputs.*.file_identity.inode_marker":           {why: "a file is known by device, inode and a hash of its first bytes"},
-	"filebeat.inputs.*.prospector.scanner.fingerprint":       {why: "a file is known by device, inode and a hash of its first bytes"},
 	"filebeat.inputs.*.prospector.scanner.resend_on_touch":   {why: "a file that was only touched is not sent again", same: []string{"false"}},
 	"filebeat.inputs.*.close.on_state_change.check_interval": {why: "open files are looked at in each scan"},
-	"filebeat.inputs.*.allow_deprecated_id_duplication":      {why: "inputs may share an id only if their paths differ", same: []string{"false"}},
-	"filebeat.inputs.*.legacy_clean_inactive":                {why: "clean_inactive must be greater than ignore_older and the scan interval", same: []string{"false"}},
+	"filebeat.inputs.*.allow_deprecated_id_duplication":      {why: "two filestream inputs may not share an id", same: []string{"false"}},
+	"filebeat.inputs.*.legacy_clean_inactive":                {why: "clean_inactive must always be greater than ignore_older and the scan interval", same: []string{"false"}},
 
 	"output.logstash.queue": {why: "the followed files themselves are the queue"},
-}
-
-// aliases are other names of options; the second is the one we have.
-var aliases = [][2]string{
-	{"filebeat.inputs.*.input_type", "type"},
+	"output.file.queue":     {why: "the followed files themselves are the queue"},
+	"output.console.queue":  {why: "the followed files themselves are the queue"},
 }
 
 // known handles a name that is an option of Filebeat which sluice does not
@@ -174,34 +141,4 @@ func generalName(full string) string {
 		}
 	}
 	return strings.Join(parts, ".")
-}
-
-// rename gives options that are written under an alias their own name.
-func rename(n *node, parts []string, target, name string, f *faults) {
-	if n == nil {
-		return
-	}
-	if parts[0] == "*" {
-		items, _ := n.entries()
-		for _, item := range items {
-			rename(item, parts[1:], target, name, f)
-		}
-		return
-	}
-	child := n.get(parts[0])
-	if child == nil {
-		return
-	}
-	full := join(name, parts[0])
-	if len(parts) > 1 {
-		rename(child, parts[1:], target, full, f)
-		return
-	}
-	at := n.members[n.index[parts[0]]].at
-	n.remove(parts[0])
-	if other := n.get(target); other != nil {
-		f.add(at, full, "means %s, which is given too; keep %s", target, target)
-		return
-	}
-	n.set(target, at, child)
 }

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"reflect"
 
+	"sluice/internal/localout"
+	lines "sluice/internal/parser"
+	"sluice/internal/processor"
 	"sluice/internal/tlsconfig"
 	"sluice/logstash"
 	"sluice/recorder"
@@ -80,10 +83,17 @@ var elementDefaults = map[reflect.Type]func() any{
 	reflect.TypeFor[recorder.MQTTConfig](): func() any { return recorder.DefaultMQTTConfig() },
 	reflect.TypeFor[IncludeInputs]():       func() any { return DefaultInclude() },
 	reflect.TypeFor[DiskConfig]():          func() any { return DefaultDisk() },
+
+	reflect.TypeFor[lines.MultilineConfig](): func() any { return lines.DefaultMultiline() },
+
+	reflect.TypeFor[localout.FileConfig]():    func() any { return localout.DefaultFile() },
+	reflect.TypeFor[localout.ConsoleConfig](): func() any { return localout.DefaultConsole() },
 }
 
 // unsupportedKinds are the kinds of sections that Filebeat has and we don't.
-var unsupportedKinds = map[reflect.Type]map[string]string{}
+var unsupportedKinds = map[reflect.Type]map[string]string{
+	reflect.TypeFor[processor.Entry](): processor.Unsupported,
+}
 
 // newDecoder returns a decoder of the whole configuration or a part.
 func newDecoder(f *faults) *decoder {

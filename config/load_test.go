@@ -47,7 +47,7 @@ func TestSmallestConfiguration(t *testing.T) {
 		t.Errorf("warnings %q, ship %v, record %v", c.Warnings, c.NothingToShip(), c.NothingToRecord())
 	}
 	in := tailer.DefaultInput()
-	in.Paths = []string{"/var/log/*.log"}
+	in.Type, in.Paths = tailer.TypeLog, []string{"/var/log/*.log"}
 	if !reflect.DeepEqual(c.Filebeat.Inputs, []tailer.InputConfig{in}) || !slices.Equal(c.Output.Logstash.Hosts, []string{"elk:5044"}) ||
 		c.Output.Logstash.BulkMaxSize != 2048 {
 		t.Errorf("inputs %+v, output %+v", c.Filebeat.Inputs, c.Output.Logstash)
@@ -130,7 +130,7 @@ func TestOptionsOfFilebeatThatAreRefused(t *testing.T) {
 		"output.kafka:":                                "Logstash can write to Kafka",
 		"setup.kibana.host: x":                         "loaded on the server",
 		"cloud.id: x":                                  "output.logstash.hosts",
-		"processors: [{add_tags: {tags: a}}]":          "filter of Logstash",
+		"processors: [{translate_sid: {field: a}}]":    "filter of Logstash",
 		"filebeat.autodiscover.providers: [{type: x}]": "filebeat.inputs",
 		"filebeat.config.modules.path: x":              "filebeat.inputs",
 		"filebeat.overwrite_pipelines: true":           "remove it",
@@ -173,7 +173,7 @@ queue.disk.max_size: 10MB
 	c = mustParse(t, `
 filebeat.inputs:
 - {type: filestream, id: a, paths: /x, file_identity.native: ~, prospector.scanner.fingerprint.enabled: false}
-- {type: filestream, id: b, paths: /y, file_identity.path: ~, buffer_size: 3, backoff.init: 2s}
+- {type: filestream, id: b, paths: /y, take_over.enabled: true, read_until_eof: {enabled: true, timeout: 2s}, prospector.scanner.resend_on_touch: false}
 output.logstash.hosts: elk
 `)
 	if len(c.Warnings) != 2 {
@@ -199,11 +199,6 @@ func TestTablesNameNoOptionThatExists(t *testing.T) {
 			}
 		}
 	}
-	for _, a := range aliases {
-		if slices.Contains(names, a[0]) {
-			t.Errorf("known.go calls %s an alias, but it is an option", a[0])
-		}
-	}
 }
 
 func TestOutputs(t *testing.T) {
@@ -212,6 +207,10 @@ func TestOutputs(t *testing.T) {
 		"name: x": "no output is enabled",
 		"output.logstash: {hosts: a}\noutput.console: {enabled: false}": "",
 		"output.logstash:": "",
+		"output.console:":  "",
+		"output.file.path: /x\noutput.logstash.enabled: false":                           "",
+		"output.file: {path: /x, enabled: false}\noutput.console: {enabled: no}":         "no output is enabled",
+		"output.file: {enabled: false, number_of_files: 1}\noutput.console.pretty: true": "",
 	} {
 		c := mustParse(t, "filebeat.inputs: [{paths: /x}]\n"+text)
 		err := c.NothingToShip()
@@ -228,17 +227,6 @@ func TestOutputs(t *testing.T) {
 	c := mustParse(t, "filebeat.inputs: [{paths: /x, enabled: false}]\noutput.logstash.hosts: a\n")
 	if err := c.NothingToShip(); err == nil || !strings.Contains(err.Error(), "no modules or inputs enabled") {
 		t.Errorf("no input: %v", err)
-	}
-}
-
-func TestAliases(t *testing.T) {
-	c := mustParse(t, "filebeat.inputs: [{paths: /x, input_type: filestream, id: a}]\n")
-	if c.Filebeat.Inputs[0].Type != "filestream" {
-		t.Errorf("type %q", c.Filebeat.Inputs[0].Type)
-	}
-	got := faultsOf(t, "filebeat.inputs: [{paths: /x, input_type: log, type: log}]\n")
-	if !strings.Contains(got, "filebeat.inputs.input_type: means type, which is given too; keep type") {
-		t.Errorf("fault %q", got)
 	}
 }
 

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"sluice/internal/logfile"
+	"sluice/internal/monitor"
 )
 
 // LoggingConfig is logging.*.
@@ -15,21 +17,26 @@ type LoggingConfig struct {
 	// Level is the least level that is logged: debug, info, warning or error.
 	// (critical counts as error.) Default: info. Filebeat: logging.level.
 	Level string `config:"level"`
-	// Selectors are the components whose debug lines are written; none or *
-	// stands for all. Default: none. Filebeat: logging.selectors.
+	// Selectors are the components whose debug lines are written at level
+	// debug: tailer, registry, logstash and so on, or Filebeat's names (input,
+	// harvester, publisher, registrar); none or * stands for all. Default:
+	// none. Filebeat: logging.selectors.
 	Selectors []string `config:"selectors"`
-	// ToStderr writes the log to standard error, as -e does. Default: true;
-	// called as filebeat, false. Filebeat: logging.to_stderr.
+	// ToStderr writes the log to standard error, as -e does; it wins over the
+	// other two. Default: true, unless one of them is; called as filebeat,
+	// false. Filebeat: logging.to_stderr.
 	ToStderr *bool `config:"to_stderr"`
-	// ToSyslog writes the log to syslog. Default: false. Filebeat:
-	// logging.to_syslog.
+	// ToSyslog writes the log to syslog; it wins over to_files. Default: false.
+	// Filebeat: logging.to_syslog.
 	ToSyslog bool `config:"to_syslog"`
-	// ToFiles writes the log to files. Default: false; called as filebeat,
-	// true. Filebeat: logging.to_files.
+	// ToFiles writes the log to the files of logging.files. With all three
+	// false it goes to standard error. Default: false; called as filebeat,
+	// true, unless --environment is systemd or container. Filebeat:
+	// logging.to_files.
 	ToFiles *bool `config:"to_files"`
 	// JSON writes one JSON object per line, also on a terminal; false writes
-	// plain text. Default: text on a terminal and under systemd, JSON
-	// otherwise. Filebeat: logging.json.
+	// plain text. Default: text on a terminal, under systemd and in syslog,
+	// JSON otherwise. Filebeat: logging.json.
 	JSON *bool `config:"json"`
 	// Metrics says when the log tells what was done.
 	Metrics LogMetrics `config:"metrics"`
@@ -45,9 +52,31 @@ type LogMetrics struct {
 	// Period is the time between two such lines. Default: 30s. Filebeat:
 	// logging.metrics.period.
 	Period time.Duration `config:"period"`
-	// Namespaces are the groups of numbers: stats, and others that are empty
-	// here. Default: [stats]. Filebeat: logging.metrics.namespaces.
+	// Namespaces are the groups of numbers: stats, and dataset or inputs, which
+	// are those of each input. Default: [stats]. Filebeat:
+	// logging.metrics.namespaces.
 	Namespaces []string `config:"namespaces"`
+}
+
+// Log returns what a monitor logs.
+func (c *LogMetrics) Log() monitor.Log {
+	if !c.Enabled {
+		return monitor.Log{}
+	}
+	return monitor.Log{Period: c.Period, Namespaces: c.Namespaces}
+}
+
+// warnMonitor says which options of http and logging.metrics have no effect.
+func (c *Config) warnMonitor(f *faults) {
+	if c.HTTP.NamedPipe != (monitor.NamedPipe{}) {
+		f.warn(c.root.locate("http.named_pipe"), "http.named_pipe", "has no effect: named pipes are for Windows; a unix socket is http.host: unix:///path")
+	}
+	for i, name := range c.Logging.Metrics.Namespaces {
+		if !slices.Contains([]string{"stats", "dataset", "inputs"}, name) {
+			full := "logging.metrics.namespaces." + strconv.Itoa(i)
+			f.warn(c.root.locate(full), full, "has no effect: there are stats, dataset and inputs")
+		}
+	}
 }
 
 // Levels are the values of logging.level.

@@ -49,10 +49,35 @@ func (c *Config) dropDisabledOutputs(root *node) {
 	if isDisabled(root.find("output.logstash")) {
 		c.Output.Logstash = nil
 	}
+	if isDisabled(root.find("output.file")) {
+		c.Output.File = nil
+	}
+	if isDisabled(root.find("output.console")) {
+		c.Output.Console = nil
+	}
 }
 
-// none tells whether no output is enabled.
-func (c *OutputConfig) none() bool { return c.Logstash == nil }
+// Kind is the name of the enabled output: logstash, file or console; empty if
+// none is enabled.
+func (c *OutputConfig) Kind() string {
+	switch {
+	case c.Logstash != nil:
+		return "logstash"
+	case c.File != nil:
+		return "file"
+	case c.Console != nil:
+		return "console"
+	}
+	return ""
+}
+
+// NoOutput says that no output is enabled; nil if one is.
+func (c *Config) NoOutput() error {
+	if c.Output.Kind() == "" {
+		return &OptionError{"output", "no output is enabled; add output.logstash with its hosts"}
+	}
+	return nil
+}
 
 // warnings says what was accepted without effect or is odd.
 func (c *Config) warnings(f *faults) {
@@ -60,7 +85,9 @@ func (c *Config) warnings(f *faults) {
 	if disk != nil && (disk.Enabled == nil || *disk.Enabled) {
 		f.warn(c.root.locate("queue.disk"), "queue.disk", "has no effect: the followed files themselves are the queue; what is not acknowledged stays in them, and memory holds no more than queue.mem.events")
 	}
+	c.warnMonitor(f)
 	warnInputs(c.Filebeat.Inputs, c.root, f)
+	warnProcessors(c.Processors, "processors", c.root, f)
 }
 
 // NothingToShip says why the tailer can't run with this configuration; nil if
@@ -70,8 +97,5 @@ func (c *Config) NothingToShip() error {
 	if !enabled && c.InputFiles() == nil {
 		return &OptionError{"filebeat.inputs", "no modules or inputs enabled; list at least one input, or configure the recorder"}
 	}
-	if c.Output.none() {
-		return &OptionError{"output", "no output is enabled; add output.logstash with its hosts"}
-	}
-	return nil
+	return c.NoOutput()
 }

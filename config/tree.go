@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 )
 
@@ -27,6 +26,16 @@ type source struct {
 // can't be read or parsed end it early, since every other fault would be
 // noise.
 func (s source) tree(fallback func(*expander, string) (string, bool), f *faults) *node {
+	root := s.merge(f)
+	if len(f.list) > 0 || root == nil {
+		return root
+	}
+	s.resolve(root, fallback, f)
+	return root
+}
+
+// merge reads all files and overrides; references are left as they are.
+func (s source) merge(f *faults) *node {
 	var root *node
 	for i, path := range s.paths {
 		data, err := s.read(path)
@@ -43,22 +52,20 @@ func (s source) tree(fallback func(*expander, string) (string, bool), f *faults)
 			root = overlay(root, n, "", f)
 		}
 	}
-	if len(f.list) > 0 || root == nil {
-		return root
-	}
-	s.resolve(root, fallback, f)
 	return root
 }
 
-// resolve gives options their own names and replaces all references.
+// resolve replaces all references.
 func (s source) resolve(root *node, fallback func(*expander, string) (string, bool), f *faults) {
-	for _, a := range aliases {
-		rename(root, strings.Split(a[0], "."), a[1], "", f)
-	}
-	x := &expander{root: root, env: s.env, vault: s.vault, faults: f, busy: map[*node]bool{}, done: map[*node]bool{}, left: maxNodes}
-	x.fallback = func(name string) (string, bool) { return fallback(x, name) }
+	x := s.expander(root, fallback, f)
 	x.places()
 	x.expand(root, "")
+}
+
+func (s source) expander(root *node, fallback func(*expander, string) (string, bool), f *faults) *expander {
+	x := &expander{root: root, env: s.env, vault: s.vault, faults: f, busy: map[*node]bool{}, done: map[*node]bool{}, left: maxNodes}
+	x.fallback = func(name string) (string, bool) { return fallback(x, name) }
+	return x
 }
 
 // readFile reads a configuration file; errors say what is wrong with it.

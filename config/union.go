@@ -42,8 +42,8 @@ func (d *decoder) union(n *node, v reflect.Value, name string) {
 func (d *decoder) choose(u schema.Union, m member, full string) {
 	options := reflect.ValueOf(u.Choose(m.key))
 	if options.IsValid() && options.Kind() == reflect.Pointer && !options.IsNil() {
-		defer func(old reflect.Type) { d.inside = old }(d.inside)
-		d.inside = nil
+		defer func(old reflect.Type, typed bool) { d.inside, d.typed = old, typed }(d.inside, d.typed)
+		d.inside, d.typed = nil, true
 		d.decode(m.value, options.Elem(), full, false)
 		return
 	}

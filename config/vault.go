@@ -63,6 +63,28 @@ func (x *expander) places() {
 	x.vault.shut = false
 }
 
+// KeystoreFile returns where the keystore of a configuration is. Nothing else of
+// the configuration is looked at: other references may lead to keys that are
+// still to be added. An error is of type Errors.
+func (o LoadOptions) KeystoreFile(paths, overrides []string) (string, error) {
+	var f faults
+	s := source{paths: paths, overrides: overrides, env: hostEnvironment, read: readFile, vault: &vault{}}
+	root := s.merge(&f)
+	if root == nil {
+		root = newMap(position{})
+	}
+	if err := f.err(); err != nil {
+		return "", err
+	}
+	x := s.expander(root, o.pathFallback, &f)
+	x.places()
+	path, err := x.keystorePath()
+	if err != nil {
+		f.add(root.locate("keystore.path"), "keystore.path", "%s", err)
+	}
+	return path, f.err()
+}
+
 // keystoreFile is keystore.path made absolute, or its default.
 func keystoreFile(path, data string) string {
 	path = cmp.Or(path, "filebeat.keystore")

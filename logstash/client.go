@@ -109,6 +109,7 @@ func (c *Client) putEncoder(e *encoder) {
 // counters are the Client's totals since New.
 type counters struct {
 	connects, windows, documents, acked, keepalives atomic.Int64
+	connectErrors                                   atomic.Int64
 	bytesWritten, bytesRead                         atomic.Int64
 	writeErrors, readErrors                         atomic.Int64
 	lastAck                                         atomic.Int64 // Unix ns, 0 = never
@@ -124,17 +125,37 @@ func (c *Client) countError(verb string) {
 
 // Status is a snapshot of totals since New, and of the lanes.
 type Status struct {
-	Connects     int64     // connections made
-	Windows      int64     // windows wholly written
-	Documents    int64     // documents written, those sent again included
-	Acked        int64     // documents acknowledged
-	Keepalives   int64     // acks of 0
-	BytesWritten int64     // bytes handed to sockets, after compression and TLS
-	BytesRead    int64     // bytes read from sockets
-	WriteErrors  int64     // connections that ended by a write error
-	ReadErrors   int64     // connections that ended by a read error
-	LastAck      time.Time // zero: none yet
-	Lanes        []LaneStatus
+	Connects      int64     // connections made
+	ConnectErrors int64     // connections that could not be made
+	Windows       int64     // windows wholly written
+	Documents     int64     // documents written, those sent again included
+	Acked         int64     // documents acknowledged
+	Keepalives    int64     // acks of 0
+	BytesWritten  int64     // bytes handed to sockets, after compression and TLS
+	BytesRead     int64     // bytes read from sockets
+	WriteErrors   int64     // connections that ended by a write error
+	ReadErrors    int64     // connections that ended by a read error
+	LastAck       time.Time // zero: none yet
+	Lanes         []LaneStatus
+	Hosts         []HostStatus
+}
+
+// HostStatus says whether a host is in an outage: it begins with the first
+// failure to connect or to publish, and ends with the next acknowledgement.
+type HostStatus struct {
+	Host      string        // host:port
+	Down      time.Duration // how long the outage lasts; 0: there is none
+	LastError string        // the last failure of the outage
+}
+
+// Hosts returns the state of each host of the configuration. It waits for
+// nothing.
+func (c *Client) Hosts() []HostStatus {
+	list := make([]HostStatus, len(c.hosts))
+	for i, h := range c.hosts {
+		list[i] = h.status(time.Now())
+	}
+	return list
 }
 
 // LaneStatus is the state of one lane.
@@ -149,6 +170,7 @@ func (c *Client) Status() Status {
 	k := &c.counters
 	s := Status{
 		Connects: k.connects.Load(), Windows: k.windows.Load(), Documents: k.documents.Load(), Acked: k.acked.Load(),
+		ConnectErrors: k.connectErrors.Load(), Hosts: c.Hosts(),
 		Keepalives: k.keepalives.Load(), BytesWritten: k.bytesWritten.Load(), BytesRead: k.bytesRead.Load(),
 		WriteErrors: k.writeErrors.Load(), ReadErrors: k.readErrors.Load(),
 	}

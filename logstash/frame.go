@@ -1,11 +1,10 @@
 package logstash
 
 import (
+	"compress/zlib"
 	"encoding/binary"
 	"fmt"
 	"io"
-
-	"github.com/klauspost/compress/zlib"
 
 	"sluice/internal/deflate"
 )

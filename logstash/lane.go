@@ -68,6 +68,7 @@ func (l *lane) connect(ctx context.Context) (*Conn, error) {
 			return nil, ctx.Err()
 		}
 		if err != nil {
+			l.client.counters.connectErrors.Add(1)
 			l.failed("connect", host, err, time.Now())
 			continue
 		}

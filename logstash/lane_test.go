@@ -164,6 +164,9 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 	}, func(t *testing.T, c *Client, log *logBuffer) {
 		for acked := 0; acked == 0; {
 			conn := bubbleConnect(t, c)
+			if h := c.Hosts()[0]; h.Host != hostA || h.Down < time.Minute || h.LastError == "" {
+				t.Errorf("during the outage: %+v", h)
+			}
 			buf, ends := documents(1)
 			_, _ = conn.Send(t.Context(), buf, ends)
 			acked = <-conn.Acks()
@@ -177,7 +180,7 @@ func TestOutageIsLoggedOnce(t *testing.T) {
 		if lines := log.lines("info", "Connection to "+hostA+" established again, documents are acknowledged"); len(lines) != 1 || !strings.Contains(lines[0], `"tries":59`) {
 			t.Errorf("%q", lines)
 		}
-		if s := c.Status(); s.Lanes[0].LastError == "" || s.Connects != 11 {
+		if s := c.Status(); s.Lanes[0].LastError == "" || s.Connects != 11 || s.ConnectErrors != 49 || s.Hosts[0] != (HostStatus{Host: hostA}) {
 			t.Errorf("status %+v", s)
 		}
 	})

@@ -22,6 +22,18 @@ type hostState struct {
 	tries   int
 	texts   map[string]bool
 	outages int64
+	last    string // the text of the last failure
+}
+
+// status describes the host's outage; it lasts at least a nanosecond.
+func (h *hostState) status(now time.Time) HostStatus {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := HostStatus{Host: h.host.String()}
+	if !h.down.IsZero() {
+		s.Down, s.LastError = max(1, now.Sub(h.down)), h.last
+	}
+	return s
 }
 
 // failed records a failure to do what (connect, publish events); the first one,
@@ -35,6 +47,7 @@ func (h *hostState) failed(log zerolog.Logger, what string, err error, since tim
 	}
 	h.tries++
 	text := err.Error()
+	h.last = text
 	if h.texts[text] || len(h.texts) >= maxTexts {
 		log.Debug().Str("host", h.host.String()).Int("tries", h.tries).Msg("Failed to " + what + " to " + text)
 		return

@@ -2,6 +2,9 @@ package tailer
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/encoding"
@@ -17,9 +20,15 @@ type decoding struct {
 	newline []byte // the line feed in the file's encoding
 	unit    int    // bytes that a character's code takes at least: 1 or 2
 	bom     bool   // the byte order is told by the file's first two bytes
+	utf8    bool   // only valid UTF-8 can end a line
+	exact   bool   // a line's end is newline and nothing else: no carriage return before it
+	// hopeless says that what the bytes mean can't be known: no line is sent.
+	hopeless bool
+	// terminator is the line's end in UTF-8.
+	terminator string
 }
 
-var plainDecoding = decoding{newline: []byte{'\n'}, unit: 1}
+var plainDecoding = decoding{newline: []byte{'\n'}, unit: 1, terminator: "\n"}
 
 // charmaps are Filebeat's names that the WHATWG list spells otherwise or lacks.
 var charmaps = map[string]encoding.Encoding{
@@ -41,15 +50,19 @@ var charmaps = map[string]encoding.Encoding{
 // newDecoding looks an encoding up by Filebeat's name (option encoding).
 func newDecoding(name string) (decoding, error) {
 	switch n := strings.ToLower(name); n {
-	case "", "plain", "nop", "utf-8", "utf8", "unicode-1-1-utf-8":
-		// The event's encoder replaces what is no UTF-8 in any case.
+	case "", "plain", "nop":
 		return plainDecoding, nil
+	case "utf-8", "utf8", "unicode-1-1-utf-8":
+		// The event's encoder replaces what is no UTF-8 in any case.
+		d := plainDecoding
+		d.utf8 = true
+		return d, nil
 	case "utf-16-bom":
-		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.UseBOM), newline: []byte{0, '\n'}, unit: 2, bom: true}, nil
+		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.UseBOM), newline: []byte{0, '\n'}, unit: 2, bom: true, terminator: "\n"}, nil
 	case "utf-16le-bom", "utf-16le":
-		return decoding{enc: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), newline: []byte{'\n', 0}, unit: 2}, nil
+		return decoding{enc: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), newline: []byte{'\n', 0}, unit: 2, terminator: "\n"}, nil
 	case "utf-16be-bom", "utf-16be":
-		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), newline: []byte{0, '\n'}, unit: 2}, nil
+		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), newline: []byte{0, '\n'}, unit: 2, terminator: "\n"}, nil
 	default:
 		enc := charmaps[n]
 		if enc == nil {
@@ -58,12 +71,63 @@ func newDecoding(name string) (decoding, error) {
 				return decoding{}, fault("encoding", "%q is unknown; use plain, utf-8, utf-16-bom, iso8859-1, windows1252 or another name of Filebeat's list", name)
 			}
 		}
+		if enc == encoding.Replacement {
+			// The names of encodings that nobody should decode any more, such as
+			// hz-gb-2312. Filebeat takes them and sends nothing.
+			return decoding{enc: enc, newline: nowhere, unit: 1, terminator: "\n", hopeless: true}, nil
+		}
 		newline, err := enc.NewEncoder().Bytes([]byte{'\n'})
 		if err != nil || len(newline) == 0 {
 			return decoding{}, fault("encoding", "%q has no line feed, so its lines can't be told apart", name)
 		}
-		return decoding{enc: enc, newline: newline, unit: len(newline)}, nil
+		return decoding{enc: enc, newline: newline, unit: len(newline), terminator: "\n"}, nil
 	}
+}
+
+// nowhere is a line's end that no file has.
+var nowhere = []byte("\xff\xfe no line ends here")
+
+// terminators are the values of line_terminator.
+var terminators = map[string]string{
+	"auto": "\n", "line_feed": "\n", "vertical_tab": "\v", "form_feed": "\f", "carriage_return": "\r",
+	"carriage_return_line_feed": "\r\n", "next_line": "\u0085", "line_separator": "\u2028",
+	"paragraph_separator": "\u2029", "null_terminator": "\x00",
+}
+
+// terminate sets what ends a line.
+func (d *decoding) terminate(name string) error {
+	end, ok := terminators[name]
+	if !ok && name != "" {
+		return fault("line_terminator", "%q is not known; use %s", name, strings.Join(slices.Sorted(maps.Keys(terminators)), ", "))
+	}
+	d.terminator = cmp.Or(end, "\n")
+	d.exact = name != "" && name != "auto" && name != "line_feed"
+	return d.encodeTerminator()
+}
+
+// encodeTerminator writes the line's end in the file's encoding.
+func (d *decoding) encodeTerminator() error {
+	if d.terminator == "\n" && d.newline != nil || d.hopeless {
+		return nil
+	}
+	if d.terminator == "\u0085" && d.enc == nil {
+		// Filebeat takes the single byte 0x85, which no UTF-8 text has as a
+		// character: such a file is one line without an end.
+		d.newline = []byte{0x85}
+		if d.utf8 {
+			d.newline = nowhere
+		}
+		return nil
+	}
+	d.newline = []byte(d.terminator)
+	if d.enc != nil {
+		encoded, err := d.enc.NewEncoder().Bytes(d.newline)
+		if err != nil || len(encoded) == 0 {
+			return fault("line_terminator", "the encoding has no such character")
+		}
+		d.newline = encoded
+	}
+	return nil
 }
 
 // resolve settles the byte order of utf-16-bom by the file's first bytes;
@@ -77,6 +141,9 @@ func (d decoding) resolve(head []byte) decoding {
 		name = "utf-16le"
 	}
 	r, _ := newDecoding(name)
+	if r.terminator, r.exact = d.terminator, d.exact; d.terminator != "\n" {
+		_ = r.encodeTerminator() // Validate has tried it with the other order
+	}
 	return r
 }
 
@@ -110,7 +177,7 @@ func (d *decoding) text(line []byte) []byte {
 		}
 	}
 	line = bytes.TrimPrefix(line, utf8BOM)
-	if n := len(line); n > 0 && line[n-1] == '\r' {
+	if n := len(line); n > 0 && line[n-1] == '\r' && !d.exact {
 		line = line[:n-1]
 	}
 	return line

@@ -14,9 +14,14 @@ func testConfig() Config {
 	return c
 }
 
+// testDocument is what the events of a file have in common.
+func testDocument(c *Config, in *InputConfig, path, generation string) document {
+	return document{cfg: c, in: &input{cfg: in, options: in.options()}, path: path, generation: generation}
+}
+
 func compileEvent(t *testing.T, d document, ms, offset int64, line string) (raw string, event map[string]any) {
 	t.Helper()
-	tmpl, err := d.compile()
+	tmpl, err := d.template(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,10 +34,11 @@ func compileEvent(t *testing.T, d document, ms, offset int64, line string) (raw 
 
 func TestEventIsAsFilebeatSendsIt(t *testing.T) {
 	c, in := testConfig(), DefaultInput()
-	raw, e := compileEvent(t, document{cfg: &c, input: &in, path: "/var/log/gw/feeds.log", generation: "gen"}, 1795290219155, 48, `21.50 "x"`)
+	in.Type = TypeLog
+	raw, e := compileEvent(t, testDocument(&c, &in, "/var/log/gw/feeds.log", "gen"), 1795290219155, 48, `21.50 "x"`)
 	want := `{"@timestamp":"2026-11-21T19:43:39.155Z","@metadata":{"beat":"filebeat","type":"_doc","version":"9.0.0","_id":"gen-48"},` +
-		`"log":{"offset":48,"file":{"path":"/var/log/gw/feeds.log"}},"message":"21.50 \"x\"","input":{"type":"log"},` +
-		`"agent":{"ephemeral_id":"run-id","id":"agent-id","name":"gw-1","type":"filebeat","version":"9.0.0"},"ecs":{"version":"8.0.0"},"host":{"name":"gw-1"}}`
+		`"agent":{"ephemeral_id":"run-id","id":"agent-id","name":"gw-1","type":"filebeat","version":"9.0.0"},"ecs":{"version":"8.0.0"},"host":{"name":"gw-1"},` +
+		`"input":{"type":"log"},"log":{"file":{"path":"/var/log/gw/feeds.log"},"offset":48},"message":"21.50 \"x\""}`
 	if raw != want {
 		t.Errorf("got  %s\nwant %s", raw, want)
 	}
@@ -63,7 +69,7 @@ func TestEventHasFilebeatsShape(t *testing.T) {
 				in.Fields = map[string]any{"gateway": "pi-01"}
 			}
 			in.FieldsUnderRoot = want["gateway"] != nil
-			_, got := compileEvent(t, document{cfg: &c, input: &in, path: "/x", generation: "g"}, 1, 0, "line")
+			_, got := compileEvent(t, testDocument(&c, &in, "/x", "g"), 1, 0, "line")
 			delete(got["@metadata"].(map[string]any), "_id") // ours
 			if g, w := shape(got), shape(want); !reflect.DeepEqual(g, w) {
 				t.Errorf("got %v\nwant %v", g, w)
@@ -89,7 +95,7 @@ func TestFieldsMergeAndReplace(t *testing.T) {
 	c, in := testConfig(), DefaultInput()
 	c.Fields = map[string]any{"site": "vigo", "deep": map[string]any{"a": 1}}
 	in.Fields = map[string]any{"site": "lugo", "deep": map[string]any{"b": true}}
-	_, e := compileEvent(t, document{cfg: &c, input: &in, path: "/x"}, 1, 0, "line")
+	_, e := compileEvent(t, testDocument(&c, &in, "/x", ""), 1, 0, "line")
 	want := map[string]any{"site": "lugo", "deep": map[string]any{"a": 1.0, "b": true}}
 	if !reflect.DeepEqual(e["fields"], want) {
 		t.Errorf("fields are %v, want %v", e["fields"], want)
@@ -97,7 +103,7 @@ func TestFieldsMergeAndReplace(t *testing.T) {
 
 	in.FieldsUnderRoot = true
 	in.Fields = map[string]any{"message": "fixed", "agent": map[string]any{"name": "other"}}
-	_, e = compileEvent(t, document{cfg: &c, input: &in, path: "/x"}, 1, 7, "line")
+	_, e = compileEvent(t, testDocument(&c, &in, "/x", ""), 1, 7, "line")
 	if e["message"] != "fixed" || e["agent"].(map[string]any)["name"] != "other" || e["agent"].(map[string]any)["type"] != "filebeat" {
 		t.Errorf("fields under root are not merged: %v", e)
 	}
@@ -118,8 +124,8 @@ func TestFieldsThatLogstashWouldChokeOnAreRefused(t *testing.T) {
 
 func TestTemplateAllocatesNothing(t *testing.T) {
 	c, in := testConfig(), DefaultInput()
-	d := document{cfg: &c, input: &in, path: "/x", generation: "g"}
-	tmpl, err := d.compile()
+	d := testDocument(&c, &in, "/x", "g")
+	tmpl, err := d.template(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,8 +137,8 @@ func TestTemplateAllocatesNothing(t *testing.T) {
 
 func BenchmarkEvent(b *testing.B) {
 	c, in := testConfig(), DefaultInput()
-	d := document{cfg: &c, input: &in, path: "/var/lib/sluice/spool/mqtt-0000000001.log", generation: "k3J9xQ2mA7z"}
-	tmpl, err := d.compile()
+	d := testDocument(&c, &in, "/var/lib/sluice/spool/mqtt-0000000001.log", "k3J9xQ2mA7z")
+	tmpl, err := d.template(nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -112,8 +112,8 @@ func (c *fakeConn) Close() error {
 	return nil
 }
 
-// event is what the tests look at.
-type event struct {
+// sentEvent is what the tests look at.
+type sentEvent struct {
 	Message  string
 	Metadata struct {
 		ID string `json:"_id"`
@@ -125,12 +125,12 @@ type event struct {
 	}
 }
 
-func (s *server) events(t *testing.T) (es []event) {
+func (s *server) events(t *testing.T) (es []sentEvent) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.docs {
-		var e event
+		var e sentEvent
 		if err := json.Unmarshal([]byte(d), &e); err != nil {
 			t.Fatalf("%s: %v", d, err)
 		}
@@ -174,6 +174,7 @@ type gateway struct {
 	tailer *Tailer
 	reg    *registry.Registry
 	stop   func()
+	ended  <-chan struct{} // closed when Run has returned
 }
 
 func newGateway(t *testing.T) *gateway {
@@ -200,8 +201,12 @@ func (g *gateway) start() {
 		g.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- g.tailer.Run(ctx) }()
+	done, ended := make(chan error, 1), make(chan struct{})
+	g.ended = ended
+	go func() {
+		done <- g.tailer.Run(ctx)
+		close(ended)
+	}()
 	g.stop = func() {
 		cancel()
 		if err := <-done; err != nil {

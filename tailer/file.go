@@ -2,12 +2,13 @@ package tailer
 
 import (
 	"math"
-	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"sluice/internal/parser"
 	"sluice/registry"
 )
 
@@ -35,21 +36,34 @@ type file struct {
 	// life counts the file's lives: it goes up when the file is truncated or
 	// its inode is used anew, so that late acks of the old content don't
 	// touch the new one's State.
-	life       uint32
-	generation string // empty until the first line is read
-	random     bool   // the generation was drawn, so it must be durable before use
-	prefix     prefix
-	read       int64 // read offset: the next byte to read
-	acked      int64 // offset: the byte after the last acknowledged line
-	end        int64 // where the last read met the end of the file; -1 if none did
-	unsure     bool  // changed since its State was written: to be verified
-	skip       int64 // start of a line over max_bytes whose end was not read yet; -1: none
-	removed    bool
-	missing    int // scans in a row that found it removed
-	renamed    bool
-	timedOut   bool // close_timeout: not read until the next scan
-	forgotten  bool // its State was dropped: commit no more
-	queued     bool // stands in its lane's ring
+	life        uint32
+	fingerprint string // empty if it has none yet
+	generation  string // empty until the first line is read
+	random      bool   // the generation was drawn, so it must be durable before use
+	prefix      prefix
+	read        int64 // read offset: the next byte to read
+	acked       int64 // offset: the byte after the last acknowledged line
+	end         int64 // where the last read met the end of the file; -1 if none did
+	unsure      bool  // changed since its State was written: to be verified
+	recheck     bool  // changed without having grown: its first bytes are to be compared
+	skip        int64 // start of a line over max_bytes whose end was not read yet; -1: none
+	removed     bool
+	missing     int // scans in a row that found it removed
+	renamed     bool
+	timedOut    bool // close_timeout: not read until the next scan
+	forgotten   bool // its State was dropped: commit no more
+	detached    bool // another file has its key now: commit no more
+	queued      bool // stands in its lane's ring
+	gz          bool // its content is compressed: sizes say nothing about offsets
+	// formers are the lives that truncations have ended, the newest last.
+	formers []formerLife
+	lag     lag
+
+	// The scan's own.
+	fingerprinted bool          // its key by fingerprint was settled
+	pump          *pump         // standard input's
+	nextLook      time.Time     // without notifications
+	wait          time.Duration // until then, growing
 
 	io        sync.Mutex
 	harvester *harvester
@@ -59,7 +73,7 @@ type file struct {
 
 // harvester is the reader of one open file.
 type harvester struct {
-	file     *os.File
+	content
 	path     string // as it was when the file was opened: events keep it
 	life     uint32
 	dec      decoding
@@ -68,11 +82,32 @@ type harvester struct {
 	opened   time.Time
 	lastLine time.Time
 	skip     int64 // start of the line over max_bytes that is being passed over; -1: none
+
+	// The slow way's own.
+	doc         document
+	chain       *parser.Chain
+	long        []byte // what is kept of that line
+	partialSeen int64  // where the last line without an end ended
+	partialDue  time.Time
+}
+
+// maxFormers is how many lives of a file are remembered.
+const maxFormers = 8
+
+// formerLife is what is known of content that was truncated away: a copy of
+// it may turn up (copytruncate).
+type formerLife struct {
+	prefix     prefix
+	acked      int64
+	generation string
 }
 
 // pending says whether there may be something to read.
 func (f *file) pending() bool {
-	return !f.timedOut && (f.unsure || f.size > f.read && f.size != f.end)
+	if f.gz {
+		return !f.timedOut && (f.unsure || f.end < 0)
+	}
+	return !f.timedOut && (f.unsure || f.recheck || f.size > f.read && f.size != f.end)
 }
 
 // is says whether what was seen is this file: a deleted file's inode is soon
@@ -89,11 +124,13 @@ func (f *file) outstanding() bool {
 
 // moved notes that the file was renamed; mu is held.
 func (f *file) moved(path string) {
-	f.in.log.Debug().Msgf("File rename was detected:%s -> %s", f.path, path)
+	f.in.log.Debug().Msgf("File rename was detected:%s -> %s, Current offset: %d", f.path, path, f.acked)
+	f.in.log.Debug().Msgf("Updating state for renamed file: %s -> %s, Current offset: %d", f.path, path, f.acked)
 	if f.in.set.paths[f.path] == f {
 		delete(f.in.set.paths, f.path)
 	}
 	f.path, f.renamed = path, true
+	f.in.t.stats.renamed.Add(1)
 	f.in.set.paths[path] = f
 	f.save()
 }
@@ -112,6 +149,21 @@ func (f *file) harvest(h *harvester) {
 	f.in.log.WithLevel(level).Str("path", h.path).Msg("Harvester started for file")
 }
 
+// lives returns the file's life.
+func (f *file) lives() uint32 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.life
+}
+
+// changed says whether the file's size or time differ from when its content
+// was read to its end.
+func (f *file) changed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.unsure
+}
+
 // dropped says whether the file is followed no more.
 func (f *file) dropped() bool {
 	f.mu.Lock()
@@ -127,14 +179,19 @@ func (f *file) commit(life uint32, offset int64) {
 		return
 	}
 	f.acked = max(f.acked, offset)
+	f.lag.acked(f.acked)
 	f.save()
 }
 
 // save puts the file's State into the registry's memory.
 func (f *file) save() {
+	if f.detached || f.pump != nil {
+		return
+	}
+	id := f.key[len(f.in.set.space):]
 	f.in.reg.Commit(registry.State{
-		Key: f.key, Source: f.path, Offset: f.acked, Timestamp: time.Now(), TTL: f.in.ttl(), Type: f.in.cfg.Type,
-		Inode: f.inode.ino, Device: f.inode.dev, ID: f.in.stateID(f.inode), IdentifierName: "native",
+		Key: f.key, Source: f.path, Offset: f.acked, Timestamp: time.Now(), TTL: f.in.ttl(), Type: f.in.typ,
+		Inode: f.inode.ino, Device: f.inode.dev, ID: id, IdentifierName: identifierName(id), Meta: f.in.meta,
 		Generation: f.generation, Birth: f.birth, PrefixHash: f.prefix.hash, PrefixLen: f.prefix.length,
 	})
 }
@@ -144,6 +201,11 @@ func (f *file) save() {
 // content: equal ids at equal offsets, and the new lines taken for copies.
 func (f *file) renew(offset int64) {
 	f.life++
+	f.lag = lag{}
+	f.in.t.stats.truncated.Add(1)
+	if f.prefix.length > 0 {
+		f.formers = append(f.formers[max(0, len(f.formers)+1-maxFormers):], formerLife{f.prefix, f.acked, f.generation})
+	}
 	f.read, f.acked, f.end, f.skip = offset, offset, -1, -1
 	f.generation, f.random = randomGeneration(), true
 	f.prefix = prefix{}
@@ -154,16 +216,31 @@ func (f *file) renew(offset int64) {
 func (f *file) unread() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.gz {
+		return max(0, f.read-f.acked) // how much is to come isn't known
+	}
 	return max(0, f.size-f.acked)
 }
+
+// stopping is the line of every harvester that ends.
+const stopping = "Stopping harvester."
 
 // close closes the harvester; io is held.
 func (f *file) close(reason string) {
 	if f.harvester == nil {
 		return
 	}
-	_ = f.harvester.file.Close() // opened for reading: nothing to lose
-	f.in.log.Debug().Str("path", f.harvester.path).Msg(reason)
+	if f.pump == nil {
+		f.harvester.close()
+	}
+	level := zerolog.DebugLevel
+	if strings.Contains(reason, "because") { // an option says so
+		level = zerolog.InfoLevel
+	}
+	f.in.log.WithLevel(level).Str("path", f.harvester.path).Msg(reason)
+	if reason != stopping {
+		f.in.log.Debug().Str("path", f.harvester.path).Msg(stopping)
+	}
 	f.harvester = nil
 	f.in.closed(f)
 }

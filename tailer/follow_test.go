@@ -422,7 +422,7 @@ func TestInputFaultsAreAllReported(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, part := range []string{"paths: no path is given", `encoding: "klingon" is unknown`, "include_lines: \"(\" is no regular expression", "scan_frequency: must be greater than 0", "message_max_bytes: is no option of type log; use max_bytes"} {
+	for _, part := range []string{"paths: No paths were defined for input", `encoding: "klingon" is unknown`, "include_lines: \"(\" is no regular expression", "scan_frequency: must be greater than 0", "message_max_bytes: is no option of type log; use max_bytes"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%q is missing in %q", part, err)
 		}

@@ -1,11 +1,13 @@
 package tailer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"time"
 )
 
@@ -38,14 +40,19 @@ func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
 	}
 	have := 0 // bytes in spare, the first of which stands at offset
 	for start := offset; ; {
-		n, err := h.file.ReadAt(l.spare[have:], offset+int64(have))
+		n, err := h.data.ReadAt(l.spare[have:], offset+int64(have))
 		have += n
 		if err != nil && err != io.EOF {
 			l.reportRead(f, err)
+			l.rewind(f)
 			f.close("closed after a read error")
 			return false
 		}
+		begun := time.Now()
 		used, ok := l.lines(ctx, f, h, offset, l.spare[:have])
+		if used > 0 {
+			f.in.stats.processing.add(time.Since(begun))
+		}
 		offset += int64(used)
 		have = copy(l.spare, l.spare[used:have])
 		if !ok {
@@ -58,12 +65,11 @@ func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
 		switch {
 		case err == io.EOF:
 			l.shrink()
-			l.atEnd(f, h)
-			return false
+			return l.atEnd(ctx, f, h, offset, l.spare[:have])
 		case offset-start >= quantum:
 			l.shrink()
 			l.growPrefix(f, h)
-			return !f.closeTimedOut(time.Now())
+			return !l.closeTimedOut(f, time.Now())
 		case have == len(l.spare):
 			l.spare = append(l.spare, make([]byte, min(len(l.spare), f.in.maxBytes+readBuffer))...)
 		}
@@ -89,12 +95,19 @@ func (l *lane) advance(f *file, h *harvester, offset int64, rest int, atEOF bool
 		h.lastLine = time.Now()
 	}
 	l.t.stats.bytesRead.Add(offset - f.read)
+	f.in.stats.bytes.Add(offset - f.read)
 	f.read, f.skip = offset, h.skip
 	seen := offset + int64(rest)
-	f.size = max(f.size, seen)
+	if !h.gz && seen > f.size {
+		f.lag.grew(f.size, seen, f.acked, time.Since(l.t.started))
+		f.size = seen
+	}
 	f.end = -1
 	if atEOF {
 		f.end = seen
+	}
+	if f.pump != nil {
+		f.pump.release(offset)
 	}
 	return false
 }
@@ -102,22 +115,28 @@ func (l *lane) advance(f *file, h *harvester, offset int64, rest int, atEOF bool
 // lines turns the complete lines in data into events and returns how many
 // bytes it has used up; ok is false when ctx has ended.
 func (l *lane) lines(ctx context.Context, f *file, h *harvester, offset int64, data []byte) (used int, ok bool) {
-	now := time.Now().UnixMilli()
+	now := time.Now()
 	limit := f.in.rawLimit(&h.dec)
 	for {
 		line, whole, found := h.dec.cut(data[used:])
 		if !found {
 			break
 		}
-		at := offset + int64(used)
+		at, raw := offset+int64(used), data[used:used+line]
 		used += whole
+		end := offset + int64(used)
 		switch {
-		case h.skip >= 0: // the end of an over-long line
+		case h.skip >= 0 && f.in.slow: // the end of an over-long line
+			ok = l.line(ctx, f, h, now, h.skip, end, h.long)
+			h.skip, h.long = -1, nil
+		case h.skip >= 0:
 			h.skip = -1
-			l.batch.skip(f, h.life, offset+int64(used))
+			l.batch.skip(f, h.life, end)
 			continue
+		case f.in.slow:
+			ok = l.line(ctx, f, h, now, at, end, raw)
 		default:
-			ok = l.event(ctx, f, h, now, at, offset+int64(used), data[used-whole:used-whole+line])
+			ok = l.event(ctx, f, h, now.UnixMilli(), at, end, raw)
 		}
 		if !ok {
 			return used - whole, false
@@ -131,7 +150,9 @@ func (l *lane) lines(ctx context.Context, f *file, h *harvester, offset int64, d
 		// The rest of this line is skipped as it comes. Until its end is read
 		// its ack covers nothing: after a restart it is cut, and sent, anew.
 		at := offset + int64(used)
-		if !l.event(ctx, f, h, now, at, at, rest[:limit]) {
+		if f.in.slow {
+			h.long = bytes.Clone(rest[:limit])
+		} else if !l.event(ctx, f, h, now.UnixMilli(), at, at, rest[:limit]) {
 			return used, false
 		}
 		h.skip = at
@@ -139,26 +160,33 @@ func (l *lane) lines(ctx context.Context, f *file, h *harvester, offset int64, d
 	return used + len(rest) - len(rest)%h.dec.unit, true
 }
 
-// event filters one line, cut to max_bytes, and appends its event to the batch.
-func (l *lane) event(ctx context.Context, f *file, h *harvester, now, start, end int64, raw []byte) bool {
+// decode returns a line's text, cut to what is taken of a line.
+func (l *lane) decode(f *file, h *harvester, raw []byte) (text []byte, truncated bool) {
 	limit := f.in.rawLimit(&h.dec)
-	text := raw[:min(len(raw), limit)]
+	text = raw[:min(len(raw), limit)]
 	if len(raw) > 0 {
 		text = h.dec.text(text)
 	}
-	truncated := len(text) > f.in.maxBytes || len(raw) >= limit
-	if truncated {
-		text = text[:min(len(text), f.in.maxBytes)]
+	most := f.in.lineLimit()
+	if truncated = len(text) > most || len(raw) >= limit; truncated {
+		text = text[:min(len(text), most)]
 	}
-	b := l.batch
+	return text, truncated
+}
+
+// event filters one line, cut to max_bytes, and appends its event to the batch.
+func (l *lane) event(ctx context.Context, f *file, h *harvester, now, start, end int64, raw []byte) bool {
+	text, truncated := l.decode(f, h, raw)
 	if h.plain == nil {
 		if err := l.compile(f, h, start+int64(len(raw))); err != nil {
 			l.reportRead(f, err)
 			return false
 		}
 	}
-	if !f.in.wants(text) {
+	b := l.batch
+	if len(text) == 0 || !f.in.wants(text) {
 		l.t.stats.filtered.Add(1)
+		f.in.stats.filtered.Add(1)
 		b.skip(f, h.life, end)
 		return true
 	}
@@ -167,8 +195,16 @@ func (l *lane) event(ctx context.Context, f *file, h *harvester, now, start, end
 		t = h.cut
 	}
 	b.buf = t.append(b.buf, now, start, text)
+	return l.added(ctx, f, h, end)
+}
+
+// added takes the document that was appended to the batch's buffer into
+// account, and hands the batch over if it is full.
+func (l *lane) added(ctx context.Context, f *file, h *harvester, end int64) bool {
+	b := l.batch
 	b.add(f, h.life, end)
 	l.t.stats.events.Add(1)
+	f.in.stats.events.Add(1)
 	if len(b.buf) > l.t.cfg.BatchBytes && b.len() > 1 {
 		// The document that made it too large begins the next batch.
 		l.over.reset(slack)
@@ -205,7 +241,7 @@ func (l *lane) open(f *file) (*harvester, error) {
 		if !f.in.admit() {
 			return nil, nil
 		}
-		handle, err := openFile(path)
+		c, err := f.in.openContent(path)
 		if err != nil {
 			f.in.refused()
 			if errors.Is(err, fs.ErrNotExist) {
@@ -213,14 +249,15 @@ func (l *lane) open(f *file) (*harvester, error) {
 			}
 			return nil, err
 		}
-		h = &harvester{file: handle, path: path, opened: time.Now(), lastLine: time.Now(), skip: -1}
+		h = &harvester{content: *c, path: path, opened: time.Now(), lastLine: time.Now(), skip: -1}
 	}
 	ok, err := l.prepare(f, h)
 	if err != nil || !ok {
 		if f.harvester == nil {
 			f.in.refused()
-			_ = h.file.Close() // opened for reading
+			h.close()
 		} else {
+			l.rewind(f)
 			f.close("closed: it is another file now")
 		}
 		return nil, err
@@ -235,11 +272,15 @@ func (l *lane) open(f *file) (*harvester, error) {
 // file that was truncated and has grown past the read offset between two
 // looks is seen by them. If they differ, it has begun a new life.
 func (l *lane) unchanged(f *file, h *harvester) (bool, error) {
+	if f.pump != nil || h.gz && !f.changed() {
+		return true, nil
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	same, err := f.prefix.holds(h.file, l.first[:])
+	same, err := f.prefix.holds(h.data, l.first[:])
+	f.recheck = false
 	if err == nil && !same {
-		f.in.log.Info().Str("path", f.path).Int64("offset", f.acked).Msg("File was truncated. Starting from the beginning: its first bytes are others now")
+		f.in.log.Info().Str("path", f.path).Int64("offset", f.acked).Msg("File was truncated. Begin reading file from offset 0: its first bytes are others now")
 		f.renew(0)
 	}
 	return same, err
@@ -257,16 +298,28 @@ func (l *lane) prepare(f *file, h *harvester) (bool, error) {
 	if !f.is(info) || !info.regular {
 		return false, nil // replaced between the scan and now
 	}
-	if err := f.verify(h.file, info, l.first[:]); err != nil {
+	if f.gz = h.gz; h.gz {
+		h.data.(*unzipped).zr = nil // it may be another archive now
+		info.size = math.MaxInt64   // of the content: not known before its end
+	}
+	if err := f.verify(h.data, info, l.first[:]); err != nil {
 		return false, err
 	}
 	head := l.first[:4]
-	n, err := h.file.ReadAt(head, 0)
+	n, err := h.data.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	h.life, h.skip, h.plain, h.cut = f.life, f.skip, nil, nil
+	h.life, h.skip, h.long, h.plain, h.cut = f.life, -1, nil, nil, nil
+	if f.skip >= 0 && f.in.slow {
+		f.read = f.skip // what was kept of the over-long line is gone
+		f.skip = -1
+	}
+	h.skip = f.skip
 	h.dec = f.in.dec.resolve(head[:n])
+	if h.chain = nil; f.in.program != nil {
+		h.chain = f.in.program.New()
+	}
 	return true, nil
 }
 
@@ -277,7 +330,7 @@ func (f *file) verify(handle io.ReaderAt, info fileInfo, scratch []byte) error {
 	if err != nil {
 		return err
 	}
-	f.unsure = false
+	f.unsure, f.recheck = false, false
 	switch {
 	case !same:
 		f.in.log.Info().Str("path", f.path).Int64("offset", f.acked).Msg("Old file was truncated. Starting from the beginning: its first bytes are others now")
@@ -302,7 +355,7 @@ func (l *lane) compile(f *file, h *harvester, seen int64) error {
 	if f.prefix.length == 0 {
 		// No State may have an id without the bytes that it is for: a crash
 		// could bring it back when the file has other content.
-		p, err := readPrefix(h.file, min(seen, prefixLimit))
+		p, err := readPrefix(h.data, min(seen, prefixLimit))
 		if err != nil {
 			return err
 		}
@@ -322,14 +375,13 @@ func (l *lane) compile(f *file, h *harvester, seen int64) error {
 		}
 		f.random = false
 	}
-	d := document{cfg: &l.t.cfg, input: f.in.cfg, path: h.path, inode: f.inode.ino, dev: f.inode.dev, generation: f.generation}
-	plain, err := d.compile()
+	h.doc = document{cfg: &l.t.cfg, in: f.in, path: h.path, inode: f.inode.ino, dev: f.inode.dev, fingerprint: f.fingerprint, generation: f.generation}
+	plain, err := h.doc.template(nil)
 	if err != nil {
 		return err
 	}
-	d.truncated = true
-	h.plain, h.cut = plain, nil
-	h.cut, err = d.compile()
+	h.plain = plain
+	h.cut, err = h.doc.template([]string{"truncated"})
 	return err
 }
 
@@ -337,7 +389,7 @@ func (l *lane) compile(f *file, h *harvester, seen int64) error {
 // be derived again: the file system knows no birth times, or the line that
 // is sent has no end yet. f.mu is held.
 func (f *file) generate(h *harvester, agentID string) error {
-	head, whole, err := firstLine(h.file, &h.dec)
+	head, whole, err := firstLine(h.data, &h.dec)
 	if err != nil {
 		return err
 	}
@@ -349,47 +401,25 @@ func (f *file) generate(h *harvester, agentID string) error {
 	return nil
 }
 
-// atEnd does what the close options say once a file is read to its end.
-func (l *lane) atEnd(f *file, h *harvester) {
+// atEnd does what is due once a file is read to its end; rest is its last line
+// as far as it is there. It returns true if there is more to read.
+func (l *lane) atEnd(ctx context.Context, f *file, h *harvester, offset int64, rest []byte) (more bool) {
 	l.growPrefix(f, h)
-	if f.in.closeEOF {
-		f.close("Closing because close_eof is enabled")
-		return
-	}
-	f.closeMoved()
-}
-
-// closeMoved closes the file if it was removed or renamed and an option says
-// so. A file that is gone from its path but has a name elsewhere was renamed:
-// its writer may go on for a while. io is held.
-func (f *file) closeMoved() {
-	f.mu.Lock()
-	removed, renamed := f.removed, f.renamed
-	f.mu.Unlock()
-	if removed {
-		if info, err := statOpen(f.harvester.file); err == nil && info.links > 0 {
-			removed, renamed = false, true
+	l.partial(f, h, offset, rest)
+	if f.in.closeEOF || l.t.cfg.Once || f.pump != nil && f.pump.done() {
+		if !l.finish(ctx, f, h, rest) {
+			return false
 		}
 	}
-	switch {
-	case removed && f.in.closeRemoved:
-		f.close("Closing because close_removed is enabled")
-	case renamed && f.in.closeRenamed:
-		f.close("Closing because close_renamed is enabled")
-	}
-}
-
-// closeTimedOut closes a file that is open for longer than close_timeout. The
-// next scan goes on with it. io is held.
-func (f *file) closeTimedOut(now time.Time) bool {
-	if f.in.closeTimeout <= 0 || now.Sub(f.harvester.opened) < f.in.closeTimeout {
+	if f.in.closeEOF {
+		l.rewind(f)
+		f.close("End of file reached. Closing because close_eof is enabled")
 		return false
 	}
-	f.close("Closing harvester because close_timeout was reached")
-	f.mu.Lock()
-	f.timedOut = true
-	f.mu.Unlock()
-	return true
+	if reason := f.leaving(time.Now()); reason != "" && l.release(ctx, f, h) {
+		f.close(reason)
+	}
+	return false
 }
 
 // growPrefix extends the hash of the first bytes while the file is small.
@@ -400,7 +430,7 @@ func (l *lane) growPrefix(f *file, h *harvester) {
 	if f.life != h.life || length <= f.prefix.length {
 		return
 	}
-	if p, err := readPrefix(h.file, length); err == nil {
+	if p, err := readPrefix(h.data, length); err == nil {
 		f.prefix = p // a failed read shows at the next one
 		if f.acked >= f.read {
 			f.save() // no later ack would do it
@@ -411,6 +441,7 @@ func (l *lane) growPrefix(f *file, h *harvester) {
 // reportRead logs a read error, once; the next scan tries again.
 func (l *lane) reportRead(f *file, err error) {
 	l.t.stats.readErrors.Add(1)
+	f.in.stats.errors.Add(1)
 	if f.fault == err.Error() {
 		return
 	}

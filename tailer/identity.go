@@ -217,13 +217,15 @@ func randomGeneration() string {
 	return base62(binary.LittleEndian.Uint64(b[:]))
 }
 
-// stateKey is the key of a file's State in Filebeat's registry.
-func stateKey(in *InputConfig, id inode) string {
-	return fmt.Sprintf("%snative::%d-%d", keySpace(in), id.ino, id.dev)
-}
-
 // sameFile says whether a State can be that of the file seen now, as far as
 // can be told without reading it.
 func sameFile(s *registry.State, info fileInfo) bool {
 	return s.Birth == 0 || info.birth == 0 || s.Birth == info.birth
+}
+
+// folderThere says whether the folder of a path can be looked at: a file that
+// is not in it is gone, and not merely out of reach.
+func folderThere(path string) bool {
+	info, err := statFile(filepath.Dir(path), true)
+	return err == nil && info.dir
 }

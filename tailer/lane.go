@@ -19,6 +19,10 @@ type lane struct {
 	mu   sync.Mutex
 	ring []*file // ready files, served in turn from head on
 	head int
+	// waiting holds files whose parsers hold lines, or whose last line has no
+	// end yet, with when something is to be done; due is the first such time.
+	waiting map[*file]time.Time
+	due     time.Time
 
 	wake chan struct{} // there is something in ring
 	full chan *batch   // read → ship
@@ -38,7 +42,7 @@ type lane struct {
 func newLane(t *Tailer, index int) *lane {
 	l := &lane{
 		t: t, index: index, log: t.log.With().Int("lane", index).Logger(),
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), waiting: make(map[*file]time.Time),
 		full: make(chan *batch),
 		free: make(chan *batch, t.cfg.BatchesInFlight+1),
 	}
@@ -98,6 +102,7 @@ func (l *lane) read(ctx context.Context) {
 	defer close(l.full)
 	l.batch = <-l.free
 	for ctx.Err() == nil {
+		l.expire(ctx, time.Now())
 		f := l.next()
 		if f == nil {
 			l.rest(ctx)
@@ -133,19 +138,25 @@ func (l *lane) turn(ctx context.Context, f *file) (more bool) {
 // a lone line leaves without delay, and a steady trickle makes few,
 // well-filled windows.
 func (l *lane) rest(ctx context.Context) {
-	if l.batch.empty() {
+	due := l.nextDue()
+	if !l.batch.empty() {
+		flush := l.lastPush.Add(l.t.cfg.FlushTimeout)
+		if !flush.After(time.Now()) || l.batch.len() >= l.t.cfg.FlushEvents {
+			l.push(ctx)
+			return
+		}
+		if due.IsZero() || flush.Before(due) {
+			due = flush
+		}
+	}
+	if due.IsZero() {
 		select {
 		case <-l.wake:
 		case <-ctx.Done():
 		}
 		return
 	}
-	wait := time.Until(l.lastPush.Add(l.t.cfg.FlushTimeout))
-	if wait <= 0 || l.batch.len() >= l.t.cfg.FlushEvents {
-		l.push(ctx)
-		return
-	}
-	l.flush.Reset(wait)
+	l.flush.Reset(max(0, time.Until(due)))
 	select {
 	case <-l.wake:
 	case <-l.flush.C:

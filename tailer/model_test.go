@@ -169,7 +169,7 @@ func (m *model) refuse() error {
 
 // deliver notes one document and compares it with the line that it claims to be.
 func (m *model) deliver(doc string, acked bool) {
-	var e event
+	var e sentEvent
 	if err := json.Unmarshal([]byte(doc), &e); err != nil {
 		m.fault("no JSON: %s", doc)
 		return

@@ -119,7 +119,7 @@ func TestStateOfAnOldFileIsForgottenWhenItIsRemoved(t *testing.T) {
 	g.eventually("two scans have passed", func() bool {
 		g.tailer.mu.Lock()
 		defer g.tailer.mu.Unlock()
-		return len(g.tailer.orphans) == 0
+		return len(g.tailer.orphans.at) == 0
 	})
 	if err := os.Remove(g.path("a.log")); err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestIdleCacheLetsGoOfClosedFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f.harvester = &harvester{file: h}
+			f.harvester = &harvester{content: content{file: h}}
 			in.admit()
 			in.opened()
 		}

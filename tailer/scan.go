@@ -1,26 +1,22 @@
 package tailer
 
 import (
+	"cmp"
 	"maps"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
-
-	"sluice/registry"
 )
 
 // scan looks at all paths of an input: it finds new files, growth, renames,
 // truncations and removals. Notifications only make it sooner.
 func (t *Tailer) scan(in *input, now time.Time) {
 	in.log.Debug().Msg("Start next scan")
+	before := len(in.set.files)
 	seen := make(map[*file]bool)
-	for _, glob := range in.globs {
-		t.watch.folder(globFolder(glob))
-		paths, _ := filepath.Glob(glob) // Validate has tried the pattern
-		for _, p := range paths {
-			if f := t.observe(in, p, now); f != nil {
-				seen[f] = true
-			}
+	for _, p := range t.find(in) {
+		if f := t.observe(in, p, now); f != nil {
+			seen[f] = true
 		}
 	}
 	for _, f := range in.set.files {
@@ -31,7 +27,36 @@ func (t *Tailer) scan(in *input, now time.Time) {
 	// Further names of a file (hard links, symbolic ones) go with it.
 	maps.DeleteFunc(in.set.paths, func(_ string, f *file) bool { return in.set.files[f.inode] != f })
 	t.forgetStale(in)
+	if e := in.log.Debug(); e.Enabled() {
+		e.Msgf("input states cleaned up. Before: %d, After: %d, Pending: %d", before, len(in.set.files), in.set.pending())
+	}
 	in.next = now.Add(in.scanFrequency)
+}
+
+// find lists the paths that an input's globs match, in the order that
+// scan.sort asks for.
+func (t *Tailer) find(in *input) (paths []string) {
+	for _, glob := range in.globs {
+		t.watch.folder(globFolder(glob))
+		found, _ := filepath.Glob(glob) // newInput has tried the pattern
+		paths = append(paths, found...)
+	}
+	switch in.cfg.Scan.Sort {
+	case "filename":
+		slices.SortFunc(paths, func(a, b string) int { return cmp.Compare(filepath.Base(a), filepath.Base(b)) })
+	case "modtime":
+		times := make(map[string]time.Time, len(paths))
+		for _, p := range paths {
+			if info, err := statFile(p, true); err == nil {
+				times[p] = info.mtime
+			}
+		}
+		slices.SortStableFunc(paths, func(a, b string) int { return times[a].Compare(times[b]) })
+	}
+	if in.cfg.Scan.Sort != "" && in.cfg.Scan.Order == "desc" {
+		slices.Reverse(paths)
+	}
+	return paths
 }
 
 // observe looks at one path and returns its file, if the input follows it.
@@ -55,7 +80,7 @@ func (t *Tailer) observe(in *input, path string, now time.Time) *file {
 	if f == nil {
 		f = t.leaving(in, path, info)
 	}
-	if f != nil && (!f.is(info) || f.in != in && t.release(f, in, path)) {
+	if f != nil && (!f.is(info) || f.in != in && t.release(f, in, path) || f.in == in && t.anotherPath(f, path)) {
 		t.drop(f) // the inode is used anew, or another input goes on with it
 		f = nil
 	}
@@ -69,6 +94,12 @@ func (t *Tailer) observe(in *input, path string, now time.Time) *file {
 	}
 	t.update(f, path, info, now, fresh)
 	return f
+}
+
+// anotherPath says whether a file that is known by its path has another one
+// now, and so is another file.
+func (t *Tailer) anotherPath(f *file, path string) bool {
+	return f.in.identity == identityPath && f.path != path && !sameInode(f.path, f.inode)
 }
 
 // leaving finds a file of an input with other keys that was renamed from there
@@ -110,7 +141,11 @@ func (t *Tailer) update(f *file, path string, info fileInfo, now time.Time, fres
 		f.moved(path)
 	}
 	f.removed, f.missing = false, 0
-	if info.size < f.read && !f.unsure {
+	if f.gz {
+		if info.size != f.size || !info.mtime.Equal(f.mtime) {
+			f.unsure, f.end = true, -1 // it was not complete, or is another archive
+		}
+	} else if info.size < f.read && !f.unsure {
 		// The file may have grown, and have been read, since that look.
 		again, err := statFile(path, f.in.symlinks)
 		if err != nil || !f.is(again) {
@@ -119,12 +154,17 @@ func (t *Tailer) update(f *file, path string, info fileInfo, now time.Time, fres
 		}
 		info = again
 	}
-	if info.size < f.read && !f.unsure {
-		f.in.log.Info().Str("path", path).Msgf("File was truncated as offset (%d) > size (%d): Begin reading file from offset 0", f.read, info.size)
+	if info.size < f.read && !f.unsure && !f.gz {
+		f.in.log.Info().Str("path", path).Msgf("File was truncated as offset (%d) > size (%d)", f.read, info.size)
+		f.in.log.Info().Str("path", path).Msg("File was truncated. Begin reading file from offset 0")
 		f.renew(0)
 	}
 	if !info.mtime.Equal(f.mtime) {
 		f.mtime, f.quiet = info.mtime, now
+		f.recheck = f.recheck || info.size == f.read && info.size > 0 && !f.gz // truncated and filled again?
+	}
+	if info.size != f.size || f.lag.clean == 0 {
+		f.lag.grew(f.size, info.size, f.acked, now.Sub(t.started))
 	}
 	f.size = info.size
 	work := f.pending()
@@ -151,14 +191,14 @@ func (t *Tailer) hold(f *file, path string) {
 	if f.harvester != nil || !f.in.admit() {
 		return
 	}
-	handle, err := openFile(path)
+	c, err := f.in.openContent(path)
 	if err == nil {
-		if info, err := statOpen(handle); err == nil && f.is(info) && info.regular {
-			f.harvest(&harvester{file: handle, path: path, life: unprepared, opened: time.Now(), lastLine: time.Now(), skip: -1})
+		if info, err := statOpen(c.file); err == nil && f.is(info) && info.regular {
+			f.harvest(&harvester{content: *c, path: path, life: unprepared, opened: time.Now(), lastLine: time.Now(), skip: -1})
 			t.idle.add(f) // its reader takes it out
 			return
 		}
-		_ = handle.Close() // opened for reading
+		c.close()
 	}
 	f.in.refused() // its reader says why
 }
@@ -166,80 +206,6 @@ func (t *Tailer) hold(f *file, path string) {
 func sameInode(path string, id inode) bool {
 	info, err := statFile(path, true)
 	return err == nil && info.inode == id
-}
-
-// discover begins to follow a file; nil if it is to be ignored.
-func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) *file {
-	age := max(0, now.Sub(info.mtime))
-	f := &file{
-		in: in, key: stateKey(in.cfg, info.inode), inode: info.inode, birth: info.birth, path: path,
-		size: info.size, mtime: info.mtime, quiet: now.Add(-age), end: -1, skip: -1,
-	}
-	state, known := t.stateOf(f, info)
-	old := in.cfg.IgnoreOlder > 0 && age > in.cfg.IgnoreOlder
-	switch {
-	case known:
-		f.read, f.acked = state.Offset, state.Offset
-		f.generation, f.prefix = state.Generation, prefix{state.PrefixHash, state.PrefixLen}
-		f.unsure = info.size < state.Offset || info.mtime.After(state.Timestamp)
-	case old:
-		in.log.Debug().Str("path", path).Msg("Ignore file because ignore_older reached")
-		if in.cfg.CleanInactive > 0 && age > in.cfg.CleanInactive {
-			in.log.Debug().Str("path", path).Msg("Do not write state for ignore_older because clean_inactive reached")
-			return nil
-		}
-		f.read, f.acked = info.size, info.size // later lines are read from here
-		f.save()
-	default:
-		in.log.Debug().Msgf("Start harvester for new file: %s", path)
-	}
-	f.lane = t.laneFor()
-	f.lane.files++
-	in.set.files[info.inode] = f
-	return f
-}
-
-// stateOf finds the registry's State for a file seen for the first time.
-func (t *Tailer) stateOf(f *file, info fileInfo) (registry.State, bool) {
-	s, ok := t.reg.Get(f.key)
-	if ok && sameFile(&s, info) {
-		return s, true
-	}
-	if ok {
-		f.in.log.Info().Str("path", f.path).Msg("another file had this inode: reading from the beginning")
-		return registry.State{}, false
-	}
-	return t.adopt(f, info)
-}
-
-// adopt finds the State of a file under another key: its input has another
-// type or id now, or its device number has changed, as it does at a boot for
-// some file systems. Then inode, path and first bytes must be the same.
-func (t *Tailer) adopt(f *file, info fileInfo) (registry.State, bool) {
-	s, ok := t.orphans.find(f.inode.ino, f.path, func(s *registry.State) bool {
-		return s.Key != f.key && sameFile(s, info) && !t.claimed(s, f) &&
-			(s.Device == f.inode.dev || s.PrefixLen > 0 && info.size >= s.Offset && beginsAs(f.path, prefix{s.PrefixHash, s.PrefixLen}))
-	})
-	if !ok {
-		return registry.State{}, false
-	}
-	t.orphans.remove(s)
-	f.in.log.Info().Str("path", f.path).Str("was", s.Key).Str("is", f.key).Msg("the file's input or device number has changed: its State goes on under the new key")
-	f.read, f.acked, f.generation, f.prefix = s.Offset, s.Offset, s.Generation, prefix{s.PrefixHash, s.PrefixLen}
-	f.save()
-	t.reg.Forget(s.Key)
-	return s, true
-}
-
-// beginsAs says whether the file at path begins with the hashed bytes.
-func beginsAs(path string, p prefix) bool {
-	handle, err := openFile(path)
-	if err != nil {
-		return false
-	}
-	defer handle.Close()
-	same, err := p.holds(handle, make([]byte, prefixLimit))
-	return err == nil && same
 }
 
 // review looks after a file once per scan: whether it is gone, and whether
@@ -257,12 +223,16 @@ func (t *Tailer) review(f *file, seen bool, now time.Time) {
 	}
 	f.mu.Unlock()
 	open := t.closeDue(f, now)
+	t.identify(f)
 
 	f.mu.Lock()
 	removed, missing, work := f.removed, f.missing, f.pending()
 	inactive := f.in.cfg.CleanInactive > 0 && now.Sub(f.quiet) > f.in.cfg.CleanInactive
 	busy := open || f.queued || f.outstanding()
 	f.mu.Unlock()
+	if !work && !removed && t.deleteDue(f, now) {
+		return
+	}
 	switch {
 	case work && (open || !removed):
 		f.lane.ready(f)
@@ -297,7 +267,7 @@ func (t *Tailer) closeDue(f *file, now time.Time) (open bool) {
 		return true
 	}
 	defer f.io.Unlock()
-	if f.harvester == nil || f.closeTimedOut(now) {
+	if f.harvester == nil || f.lane.closeTimedOut(f, now) {
 		return false
 	}
 	f.mu.Lock()
@@ -311,10 +281,15 @@ func (t *Tailer) closeDue(f *file, now time.Time) (open bool) {
 	if work {
 		return true
 	}
-	if f.closeMoved(); f.harvester == nil {
+	if reason := f.leaving(now); reason != "" {
+		if f.harvester.holds() {
+			f.lane.ready(f) // the reader gives out first what its parsers hold
+			return true
+		}
+		f.close(reason)
 		return false
 	}
-	if now.Sub(f.harvester.lastLine) >= f.in.closeInactive {
+	if now.Sub(f.harvester.lastLine) >= f.in.closeInactive && !f.harvester.holds() {
 		f.close("Closing file: inactive")
 	}
 	return f.harvester != nil
@@ -323,7 +298,9 @@ func (t *Tailer) closeDue(f *file, now time.Time) (open bool) {
 // forget drops the file and its State.
 func (t *Tailer) forget(f *file) {
 	t.drop(f)
-	t.reg.Forget(f.key)
+	if !f.detached {
+		t.reg.Forget(f.key)
+	}
 }
 
 // drop stops following a file; late acks of it change nothing.
@@ -334,6 +311,9 @@ func (t *Tailer) drop(f *file) {
 	set := f.in.set
 	if set.paths[f.path] == f {
 		delete(set.paths, f.path)
+	}
+	if set.keys[f.key] == f {
+		delete(set.keys, f.key)
 	}
 	if set.files[f.inode] == f {
 		delete(set.files, f.inode)
@@ -347,6 +327,20 @@ func (t *Tailer) drop(f *file) {
 	f.io.Unlock()
 }
 
+// expire forgets the States of filestream inputs, also of those that are gone,
+// which outlived their clean_inactive and which no file has claimed.
+func (t *Tailer) expire(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	claimed := func(key string) bool {
+		return slices.ContainsFunc(t.sets, func(set *fileSet) bool { return set.keys[key] != nil })
+	}
+	for _, s := range t.reg.Expire(now, claimed) {
+		t.removeOrphan(s)
+		t.log.Debug().Str("path", s.Source).Str("key", s.Key).Msg("State removed for file because clean_inactive reached")
+	}
+}
+
 // forgetStale drops, once, the States of files that were removed while no
 // tailer ran (clean_removed), and not before every input has had a look: the
 // file may have been renamed.
@@ -356,17 +350,25 @@ func (t *Tailer) forgetStale(in *input) {
 		return
 	}
 	for _, s := range t.orphans.all() {
-		if !strings.HasPrefix(s.Key, in.set.space) || !in.matches(s.Source) {
+		if !in.set.owns(&s) || !in.matches(s.Source) {
 			continue
 		}
 		id := inode{s.Device, s.Inode}
+		if id.ino == 0 { // known by fingerprint or path: only the name tells
+			if _, err := statFile(s.Source, true); err != nil && notExist(err) && folderThere(s.Source) {
+				in.log.Debug().Str("path", s.Source).Msg("Remove state for file as file removed")
+				t.reg.Forget(s.Key)
+				t.removeOrphan(s)
+			}
+			continue
+		}
 		switch {
 		case in.set.files[id] != nil || sameInode(s.Source, id):
-			t.orphans.remove(s) // claimed, or ignored for now
+			t.removeOrphan(s) // claimed, or ignored for now
 		case vanished(s.Source, id, in.symlinks):
 			in.log.Debug().Str("path", s.Source).Msg("Remove state for file as file removed")
 			t.reg.Forget(s.Key)
-			t.orphans.remove(s)
+			t.removeOrphan(s)
 		}
 	}
 }

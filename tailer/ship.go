@@ -48,6 +48,7 @@ type shipper struct {
 	queue []*batch // in order of reading
 	ends  []int    // scratch
 	isolation
+	stopwatch
 }
 
 // ship sends batches until full is closed, then waits for outstanding acks
@@ -74,6 +75,8 @@ func (l *lane) ship(ctx context.Context) {
 				continue
 			}
 			s.queue = append(s.queue, b)
+			s.t.stats.queued.Add(int64(b.len()))
+			s.t.stats.queuedBytes.Add(int64(len(b.buf)))
 			s.settle()
 		case n, ok := <-s.acks:
 			if ok {
@@ -114,9 +117,13 @@ func (s *shipper) send(ctx context.Context, fresh bool) bool {
 			}
 			var buf []byte
 			buf, s.ends = b.unsent(s.ends[:0], room)
+			begun := time.Now()
 			n, err := s.conn.Send(ctx, buf, s.ends)
 			b.sent += n
 			s.sent(n)
+			s.begin(n, begun)
+			s.t.stats.sent.Add(int64(n))
+			s.t.stats.active.Add(int64(n))
 			if err != nil {
 				s.lost(err)
 				return false
@@ -144,8 +151,11 @@ func (s *shipper) connect() bool {
 
 // acked commits n more documents.
 func (s *shipper) acked(n int) {
+	now := time.Now()
 	s.t.stats.acked.Add(int64(n))
-	s.t.stats.lastAck.Store(time.Now().UnixNano())
+	s.t.stats.active.Add(int64(-n))
+	s.t.stats.lastAck.Store(now.UnixNano())
+	s.answer(n, now, &s.t.stats.latency)
 	s.progress()
 	for n > 0 && len(s.queue) > 0 {
 		b := s.queue[0]
@@ -170,6 +180,8 @@ func (s *shipper) settle() {
 		if !b.done() {
 			return
 		}
+		s.t.stats.unqueued.Add(int64(b.len()))
+		s.t.stats.unqueuedBytes.Add(int64(len(b.buf)))
 		b.reset(s.t.cfg.BatchBytes)
 		s.free <- b
 		n := copy(s.queue, s.queue[1:])
@@ -191,6 +203,8 @@ func (s *shipper) lost(err error) {
 		again += b.sent - b.acked
 		b.sent = b.acked
 	}
+	s.t.stats.active.Add(int64(-again))
+	s.stopwatch = stopwatch{}
 	var e Expected
 	if errors.As(err, &e) && e.Expected() {
 		return

@@ -116,7 +116,7 @@ func TestPoisonDocumentIsSetAside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var dead struct{ Document event }
+	var dead struct{ Document sentEvent }
 	if err := json.Unmarshal(data, &dead); err != nil || dead.Document.Message != "poison" || bytes.Count(data, []byte("\n")) != 1 {
 		t.Errorf("dead letters: %s (%v)", data, err)
 	}

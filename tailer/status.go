@@ -11,7 +11,19 @@ type stats struct {
 	events, filtered, acked, retried, deadLetters atomic.Int64
 	bytesRead, windows, connectErrors, readErrors atomic.Int64
 	filesOpened, filesOpen, lastAck               atomic.Int64
-	registryFailed                                atomic.Bool
+	skipped, renamed, truncated                   atomic.Int64 // files
+	inputsEnded                                   atomic.Int64
+	sent, active                                  atomic.Int64 // documents
+	queued, queuedBytes, unqueued, unqueuedBytes  atomic.Int64 // in batches
+	latency                                       timing
+	due                                           atomic.Int64 // see expect
+	registryFailed, looked, stopping              atomic.Bool
+}
+
+// inputStats counts what happened to one input.
+type inputStats struct {
+	events, filtered, bytes, errors, opened, closed atomic.Int64
+	processing                                      timing
 }
 
 // Status is a snapshot of a Tailer's counters.
@@ -26,6 +38,17 @@ type Status struct {
 	ConnectErrors int64     `json:"connect_errors"` // failed connections
 	ReadErrors    int64     `json:"read_errors"`    // of files
 	FilesOpen     int64     `json:"files_open"`     // harvesters
+	FilesOpened   int64     `json:"files_opened"`   // since the start
+	Skipped       int64     `json:"skipped"`        // not opened because of harvester_limit
+	Renamed       int64     `json:"renamed"`        // files
+	Truncated     int64     `json:"truncated"`      // files
+	InputsEnded   int64     `json:"inputs_ended"`   // by a reload
+	Sent          int64     `json:"sent"`           // documents, those sent again included
+	Active        int64     `json:"active"`         // documents sent and not acknowledged
+	Queued        int64     `json:"queued"`         // events that a batch took to the shipper
+	QueuedBytes   int64     `json:"queued_bytes"`   // their documents
+	Unqueued      int64     `json:"unqueued"`       // of these, in batches that are done
+	UnqueuedBytes int64     `json:"unqueued_bytes"` // their documents
 	Files         int       `json:"files"`          // followed
 	Lag           int64     `json:"lag"`            // bytes on disk that are not acknowledged
 	LastAck       time.Time `json:"last_ack"`       // zero: none yet
@@ -49,7 +72,10 @@ func (t *Tailer) Status() Status {
 		Events: t.stats.events.Load(), Filtered: t.stats.filtered.Load(), Acked: t.stats.acked.Load(),
 		Retried: t.stats.retried.Load(), DeadLetters: t.stats.deadLetters.Load(), BytesRead: t.stats.bytesRead.Load(),
 		Windows: t.stats.windows.Load(), ConnectErrors: t.stats.connectErrors.Load(), ReadErrors: t.stats.readErrors.Load(),
-		FilesOpen: t.stats.filesOpen.Load(),
+		FilesOpen: t.stats.filesOpen.Load(), FilesOpened: t.stats.filesOpened.Load(), Skipped: t.stats.skipped.Load(),
+		Renamed: t.stats.renamed.Load(), Truncated: t.stats.truncated.Load(), Sent: t.stats.sent.Load(), Active: t.stats.active.Load(),
+		Unqueued: t.stats.unqueued.Load(), UnqueuedBytes: t.stats.unqueuedBytes.Load(),
+		InputsEnded: t.stats.inputsEnded.Load(), Queued: t.stats.queued.Load(), QueuedBytes: t.stats.queuedBytes.Load(),
 	}
 	if ns := t.stats.lastAck.Load(); ns != 0 {
 		s.LastAck = time.Unix(0, ns)

@@ -2,16 +2,18 @@ package tailer
 
 import (
 	"cmp"
-	"container/list"
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/rs/zerolog"
 
+	"sluice/internal/processor"
 	"sluice/registry"
 )
 
@@ -23,6 +25,10 @@ type Tailer struct {
 	log   zerolog.Logger
 	stats stats
 
+	processors *processor.Chain // of all inputs
+	started    time.Time
+	reload     chan []InputConfig
+
 	inputs []*input
 	lanes  []*lane
 	idle   *idleFiles
@@ -31,7 +37,9 @@ type Tailer struct {
 	watch   *watch
 	sets    []*fileSet
 	orphans orphans
-	mu      sync.Mutex // guards the scan's own for Status
+	// orphanPrints are those that are known by fingerprint.
+	orphanPrints map[string][]registry.State
+	mu           sync.Mutex // guards the scan's own for Status
 
 	runCtx   context.Context
 	shipCtx  context.Context
@@ -41,9 +49,17 @@ type Tailer struct {
 // New makes a Tailer; the inputs' faults are reported together.
 func New(cfg Config, reg *registry.Registry, out Output, log zerolog.Logger) (*Tailer, error) {
 	t := &Tailer{
-		cfg: cfg, reg: reg, out: out, log: log, idle: newIdleFiles(), orphans: make(orphans),
+		cfg: cfg, reg: reg, out: out, log: log, idle: newIdleFiles(), orphans: newOrphans(),
+		orphanPrints: make(map[string][]registry.State), started: time.Now(), reload: make(chan []InputConfig),
 	}
 	if err := validateFields("fields", cfg.Fields, cfg.FieldsUnderRoot); err != nil {
+		return nil, err
+	}
+	var err error
+	if t.processors, err = processor.Compile(cfg.Processors, t.processorEnv(log)); err != nil {
+		return nil, prefixed(err, "processors")
+	}
+	if err := checkTogether(cfg.Inputs); err != nil {
 		return nil, err
 	}
 	for i := range cfg.Inputs {
@@ -52,28 +68,42 @@ func New(cfg Config, reg *registry.Registry, out Output, log zerolog.Logger) (*T
 		}
 		in, err := t.newInput(&cfg.Inputs[i])
 		if err != nil {
-			return nil, fmt.Errorf("filebeat.inputs.%d: %w", i, err)
+			return nil, prefixed(err, "filebeat.inputs."+strconv.Itoa(i))
 		}
 		in.set = t.setOf(in.cfg)
 		t.inputs = append(t.inputs, in)
 	}
-	if len(t.inputs) == 0 {
+	if len(t.inputs) == 0 && !cfg.MayBeEmpty {
 		return nil, fmt.Errorf("no modules or inputs enabled: give filebeat.inputs at least one entry with paths")
 	}
 	for i := range max(1, out.Lanes()) {
 		t.lanes = append(t.lanes, newLane(t, i))
 	}
-	for _, s := range reg.States() {
-		if slices.ContainsFunc(t.inputs, func(in *input) bool { return in.matches(s.Source) }) {
-			t.orphans.add(s, s.Source)
+	t.findOrphans(t.inputs)
+	return t, nil
+}
+
+// findOrphans gathers the States of files that inputs may go on with.
+func (t *Tailer) findOrphans(inputs []*input) {
+	for _, s := range t.reg.States() {
+		if slices.ContainsFunc(inputs, func(in *input) bool { return in.matches(s.Source) || strings.HasPrefix(s.Key, in.set.space) }) &&
+			!slices.ContainsFunc(t.sets, func(set *fileSet) bool { return set.keys[s.Key] != nil }) {
+			t.removeOrphan(s)
+			t.addOrphan(s)
 		}
 	}
-	return t, nil
+}
+
+// processorEnv is what processors know of their surroundings.
+func (t *Tailer) processorEnv(log zerolog.Logger) processor.Env {
+	return processor.Env{Log: log, DataPath: t.cfg.DataPath, Name: t.cfg.Name, Version: t.cfg.Version}
 }
 
 // Run follows and ships until ctx ends, then waits up to ShutdownTimeout for
 // outstanding acknowledgements and makes the registry durable.
 func (t *Tailer) Run(ctx context.Context) error {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	shipCtx, endShip := context.WithCancel(context.WithoutCancel(ctx))
 	defer endShip()
 	t.runCtx, t.shipCtx, t.stopping = ctx, shipCtx, ctx.Done()
@@ -88,24 +118,64 @@ func (t *Tailer) Run(ctx context.Context) error {
 		shippers.Go(func() { l.ship(shipCtx) })
 	}
 	for _, in := range t.inputs {
-		in.log.Info().Strs("paths", in.cfg.Paths).Msg("Starting input")
+		t.start(in)
 	}
 	t.log.Info().Int("inputs", len(t.inputs)).Msg("Loading and starting Inputs completed.")
 	t.loop(ctx)
+	t.stats.stopping.Store(true)
+	t.stats.due.Store(0)
+	end()
 
 	readers.Wait()
+	if t.cfg.ShutdownTimeout > 0 {
+		t.log.Debug().Msg("Shutdown output timer started.")
+	}
 	timeout := time.AfterFunc(t.cfg.ShutdownTimeout, endShip)
 	shippers.Wait()
-	timeout.Stop()
-	for f := range t.followed() {
-		f.io.Lock()
-		f.close("Stopping harvester.")
-		f.io.Unlock()
+	if t.cfg.ShutdownTimeout > 0 {
+		t.log.Info().Msg(shutdownWords[timeout.Stop()])
 	}
+	t.stop()
 	if err := t.reg.Sync(); err != nil {
 		return fmt.Errorf("make the registry durable at the end: %w", err)
 	}
 	return nil
+}
+
+// shutdownWords say whether every event was acknowledged in time.
+var shutdownWords = map[bool]string{
+	true:  "Continue shutdown: All enqueued events being published.",
+	false: "Continue shutdown: Time out waiting for events being published.",
+}
+
+// start begins with an input.
+func (t *Tailer) start(in *input) {
+	in.log.Info().Strs("paths", in.cfg.Paths).Msg("Starting input")
+	if in.typ == TypeStdin {
+		t.startStdin(in)
+	}
+}
+
+// stop closes every file, after the lanes have ended.
+func (t *Tailer) stop() {
+	for f := range t.followed() {
+		t.identify(f)
+		f.io.Lock()
+		f.close(stopping)
+		f.io.Unlock()
+		if f.pump != nil {
+			f.pump.stop(context.Canceled)
+		}
+	}
+	closing := []*processor.Chain{t.processors}
+	for _, in := range t.inputs {
+		closing = append(closing, in.processors)
+	}
+	for _, c := range closing {
+		if err := c.Close(); err != nil {
+			t.log.Warn().Err(err).Msg("a processor did not end well")
+		}
+	}
 }
 
 // settle is how long notifications are gathered before they are looked at:
@@ -119,12 +189,27 @@ func (t *Tailer) loop(ctx context.Context) {
 	defer scan.Stop()
 	keep := time.NewTimer(time.Hour)
 	defer keep.Stop()
+	poll := time.NewTimer(t.pollDue())
+	defer poll.Stop()
+	t.expect(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-scan.C:
-			scan.Reset(t.scanDue(time.Now()))
+			next := t.scanDue(time.Now())
+			scan.Reset(next)
+			t.expect(next)
+			t.stats.looked.Store(true)
+			poll.Reset(t.pollDue())
+		case <-poll.C:
+			if t.polled(time.Now()) {
+				return
+			}
+			poll.Reset(t.pollDue())
+		case list := <-t.reload:
+			t.replaceInputs(list)
+			scan.Reset(0)
 		case e, ok := <-t.watch.events():
 			if ok && t.gather(ctx, e) {
 				scan.Reset(0)
@@ -147,6 +232,9 @@ func (t *Tailer) loop(ctx context.Context) {
 func (t *Tailer) scanDue(now time.Time) time.Duration {
 	next := now.Add(time.Hour)
 	for _, in := range t.inputs {
+		if in.typ == TypeStdin {
+			continue
+		}
 		if !in.next.After(now) {
 			t.mu.Lock()
 			t.scan(in, now)
@@ -156,6 +244,7 @@ func (t *Tailer) scanDue(now time.Time) time.Duration {
 			next = in.next
 		}
 	}
+	t.expire(now)
 	return time.Until(next)
 }
 
@@ -264,47 +353,4 @@ func (t *Tailer) keepRegistry(keep *time.Timer) {
 // laneFor chooses the lane of a new file: the one with the fewest.
 func (t *Tailer) laneFor() *lane {
 	return slices.MinFunc(t.lanes, func(a, b *lane) int { return cmp.Compare(a.files, b.files) })
-}
-
-// maxIdleOpen bounds the files that are kept open though they are read to
-// their end, so that lines written just before a removal are not lost.
-const maxIdleOpen = 128
-
-// idleFiles is the cache of open files that have nothing to read, the longest
-// idle first.
-type idleFiles struct {
-	mu    sync.Mutex
-	order *list.List
-	at    map[*file]*list.Element
-}
-
-func newIdleFiles() *idleFiles {
-	return &idleFiles{order: list.New(), at: make(map[*file]*list.Element)}
-}
-
-// add takes an open file in; its io is held.
-func (c *idleFiles) add(f *file) {
-	c.mu.Lock()
-	if c.at[f] == nil {
-		c.at[f] = c.order.PushBack(f)
-	}
-	var oldest *file
-	if first := c.order.Front().Value.(*file); first != f && c.order.Len() > maxIdleOpen {
-		oldest = first
-	}
-	c.mu.Unlock()
-	if oldest != nil && oldest.io.TryLock() {
-		oldest.close("Closing file: many others are open")
-		c.remove(oldest)
-		oldest.io.Unlock()
-	}
-}
-
-func (c *idleFiles) remove(f *file) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if e := c.at[f]; e != nil {
-		c.order.Remove(e)
-		delete(c.at, f)
-	}
 }

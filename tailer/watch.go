@@ -8,6 +8,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 )
 
 // watch turns the system's notifications into paths to look at. It is only
@@ -16,14 +17,18 @@ import (
 type watch struct {
 	notify  *fsnotify.Watcher // nil: not to be had
 	folders map[string]bool
+	blind   map[string]bool // folders whose changes the system does not tell
 	log     zerolog.Logger
 	warned  bool
 	denied  map[string]bool // folders that this user may not read
 }
 
+// newNotifier asks the system for notifications; tests make it fail.
+var newNotifier = fsnotify.NewWatcher
+
 func newWatch(log zerolog.Logger) *watch {
-	w := &watch{folders: make(map[string]bool), denied: make(map[string]bool), log: log}
-	n, err := fsnotify.NewWatcher()
+	w := &watch{folders: make(map[string]bool), blind: make(map[string]bool), denied: make(map[string]bool), log: log}
+	n, err := newNotifier()
 	if err != nil {
 		w.warn(err)
 		return w
@@ -41,6 +46,7 @@ func (w *watch) folder(dir string) {
 	switch err := w.notify.Add(dir); {
 	case err == nil:
 		w.folders[dir] = true
+		w.blind[dir] = remote(dir)
 		if w.denied[dir] {
 			delete(w.denied, dir)
 			w.log.Info().Str("folder", dir).Msg("the folder can be read now")
@@ -54,8 +60,39 @@ func (w *watch) folder(dir string) {
 		w.folder(filepath.Dir(dir))
 	case errors.Is(err, fs.ErrNotExist):
 	default:
+		w.blind[dir] = true
 		w.warn(err)
 	}
+}
+
+// sees says whether changes in a folder are told.
+func (w *watch) sees(dir string) bool { return w.notify != nil && !w.blind[dir] }
+
+// blindSomewhere says whether there are changes that nobody tells.
+func (w *watch) blindSomewhere() bool {
+	if w.notify == nil {
+		return true
+	}
+	for _, blind := range w.blind {
+		if blind {
+			return true
+		}
+	}
+	return false
+}
+
+// remote says whether a folder's files may be written by another machine: the
+// system tells only what is written by this one.
+func remote(dir string) bool {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return false
+	}
+	switch uint32(s.Type) {
+	case unix.NFS_SUPER_MAGIC, unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC, unix.FUSE_SUPER_MAGIC, unix.V9FS_MAGIC, unix.CEPH_SUPER_MAGIC, unix.AFS_FS_MAGIC:
+		return true
+	}
+	return false
 }
 
 // gone notes that a watched folder was removed or renamed: its watch ended, and a new
@@ -64,6 +101,7 @@ func (w *watch) gone(path string, op fsnotify.Op) {
 	if w.folders[path] && op&(fsnotify.Remove|fsnotify.Rename) != 0 {
 		_ = w.notify.Remove(path) // ended already, if the folder was removed
 		delete(w.folders, path)
+		delete(w.blind, path)
 	}
 }
 

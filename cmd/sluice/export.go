@@ -10,16 +10,7 @@ import (
 
 func (a *app) exportCommand() *cobra.Command {
 	return group("export", "Print the configuration or the reference of all options",
-		&cobra.Command{
-			Use: "config", Short: "Print the merged configuration with all defaults; secrets are hidden", Args: cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error {
-				cfg, err := a.load()
-				if err != nil {
-					return err
-				}
-				return cfg.Write(a.stdout)
-			},
-		},
+		a.exportConfigCommand(),
 		&cobra.Command{
 			Use: "reference", Short: "Print all options with their meaning and default", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
@@ -27,4 +18,26 @@ func (a *app) exportCommand() *cobra.Command {
 				return err
 			},
 		})
+}
+
+// exportConfigCommand prints what the files give, as Filebeat does, or, called
+// sluice, all options with their defaults.
+func (a *app) exportConfigCommand() *cobra.Command {
+	short := "Print the merged configuration with all defaults; secrets are hidden"
+	if a.brand == config.Filebeat {
+		short = "Print the merged configuration with the folders filled in; secrets are hidden"
+	}
+	return &cobra.Command{
+		Use: "config", Short: short, Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			if a.brand == config.Filebeat {
+				return cfg.Export(a.stdout)
+			}
+			return cfg.Write(a.stdout)
+		},
+	}
 }

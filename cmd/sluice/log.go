@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/syslog"
 	"os"
+	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
+
+	"sluice/config"
+	"sluice/internal/logfile"
 )
 
 // levels are logging.level's values.
@@ -21,23 +25,138 @@ var levels = map[string]zerolog.Level{
 
 func init() { zerolog.TimeFieldFormat = "2006-01-02T15:04:05.000Z07:00" }
 
-// newLogger returns a log to w: lines with a priority when w is the journal
-// (stream is JOURNAL_STREAM), text on a terminal, else one JSON object a line.
-// asJSON, when given, chooses between JSON and text.
-func newLogger(w io.Writer, asJSON *bool, stream string) zerolog.Logger {
+// The places that a log can go to.
+const (
+	toStderr = iota
+	toFiles
+	toSyslog
+)
+
+// destination is where the log goes: -e wins, then comes what the
+// configuration switches on, in the order of Filebeat; else files when called
+// filebeat, and standard error otherwise, in a container, under systemd (as
+// --environment says), or with to_files: false.
+func (a *app) destination(c config.LoggingConfig) int {
+	on := func(b *bool) bool { return b != nil && *b }
+	environment := a.compat.environment
+	switch {
+	case a.toStderr, on(c.ToStderr):
+		return toStderr
+	case c.ToSyslog:
+		return toSyslog
+	case on(c.ToFiles):
+		return toFiles
+	case a.brand != config.Filebeat, environment == "systemd", environment == "container", c.ToFiles != nil:
+		return toStderr
+	}
+	return toFiles
+}
+
+// logs is a log with the place that it goes to.
+type logs struct {
+	zerolog.Logger
+	place int
+	close func() error
+}
+
+// openLog opens the log that flags and configuration ask for.
+func (a *app) openLog(cfg *config.Config) (*logs, error) {
+	level, err := a.level(cfg.Logging.Level)
+	if err != nil {
+		return nil, err
+	}
+	l := &logs{place: a.destination(cfg.Logging), close: func() error { return nil }}
+	out := stderrWriter(a.stderr, cfg.Logging.JSON, os.Getenv("JOURNAL_STREAM"))
+	switch l.place {
+	case toFiles:
+		out, l.close, err = a.fileWriter(cfg)
+	case toSyslog:
+		out, l.close, err = syslogWriter(a.brand.String(), cfg.Logging.JSON)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if s := selectorsOf(cfg.Logging.Selectors, a.debug); s != nil {
+		out = &selective{out: out, chosen: s}
+	}
+	l.Logger = zerolog.New(out).With().Timestamp().Logger().Level(level)
+	return l, nil
+}
+
+// level is the least level that is logged.
+func (a *app) level(configured string) (zerolog.Level, error) {
+	level := configured
+	switch {
+	case a.logLevel != "":
+		level = a.logLevel
+	case len(a.debug) > 0:
+		level = "debug"
+	case a.verbose && (level == "warning" || level == "error"):
+		level = "info"
+	}
+	if err := (&config.LoggingConfig{Level: level}).Validate(); err != nil {
+		return zerolog.NoLevel, fmt.Errorf("--log-level: %s", strings.TrimPrefix(err.Error(), "level: "))
+	}
+	return levels[level], nil
+}
+
+// fileWriter writes to logging.files. What it can't write is told on standard
+// error.
+func (a *app) fileWriter(cfg *config.Config) (zerolog.LevelWriter, func() error, error) {
+	files, asJSON := cfg.Logging.Files, cfg.Logging.JSON == nil || *cfg.Logging.JSON
+	if files.Path != "" && !filepath.IsAbs(files.Path) {
+		files.Path = filepath.Join(cfg.Path.Home, files.Path)
+	}
+	f, err := logfile.Open(files, cfg.Path.Logs, logfile.Notify{
+		Failed: func(err error) {
+			fmt.Fprintf(a.stderr, "%s: the log can't be written, lines are lost until it can: %s\n", a.brand, err)
+		},
+		Lost: func(lines int, cause error) []byte {
+			var line bytes.Buffer
+			log := zerolog.New(formatted(&line, asJSON)).With().Timestamp().Logger()
+			log.Warn().AnErr("cause", cause).Msgf("%d lines of the log are missing here: it could not be written", lines)
+			return line.Bytes()
+		},
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("logging.files: %w (-e logs to standard error)", err)
+	}
+	return formatted(f, asJSON), f.Close, nil
+}
+
+// formatted writes lines to w: JSON, or Filebeat's older text.
+func formatted(w io.Writer, asJSON bool) zerolog.LevelWriter {
+	if asJSON {
+		return &jsonLines{w: w}
+	}
+	return &textLines{w: w}
+}
+
+// syslogWriter writes to the local syslog: text, unless JSON is asked for.
+func syslogWriter(name string, asJSON *bool) (zerolog.LevelWriter, func() error, error) {
+	w, err := syslog.New(syslog.LOG_DAEMON|syslog.LOG_INFO, name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("logging.to_syslog: %w (-e logs to standard error)", err)
+	}
+	return &syslogLines{w: w, json: asJSON != nil && *asJSON}, w.Close, nil
+}
+
+// stderrWriter writes to standard error: lines with a priority when w is the
+// journal (stream is JOURNAL_STREAM), text on a terminal, else one JSON object
+// a line. asJSON, when given, chooses between JSON and text.
+func stderrWriter(w io.Writer, asJSON *bool, stream string) zerolog.LevelWriter {
 	terminal := isTerminal(w)
-	var out io.Writer
 	switch {
 	case asJSON != nil && *asJSON:
-		out = w
+		return &jsonLines{w: w}
 	case isJournal(w, stream):
-		out = newJournal(w)
+		return newJournal(w)
 	case terminal || asJSON != nil:
-		out = zerolog.ConsoleWriter{Out: w, NoColor: !terminal || os.Getenv("NO_COLOR") != "", TimeFormat: time.TimeOnly}
-	default:
-		out = w
+		return zerolog.LevelWriterAdapter{Writer: zerolog.SyncWriter(zerolog.ConsoleWriter{
+			Out: w, NoColor: !terminal || os.Getenv("NO_COLOR") != "", TimeFormat: time.TimeOnly,
+		})}
 	}
-	return zerolog.New(zerolog.SyncWriter(out)).With().Timestamp().Logger()
+	return &jsonLines{w: w}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -57,64 +176,4 @@ func isJournal(w io.Writer, stream string) bool {
 		return false
 	}
 	return stream == fmt.Sprintf("%d:%d", uint64(stat.Dev), uint64(stat.Ino))
-}
-
-// journal writes log lines as the journal reads them: "<6>component: text
-// field=value", without time, since the journal has its own.
-type journal struct {
-	mu   sync.Mutex
-	w    io.Writer
-	line bytes.Buffer
-	text zerolog.ConsoleWriter
-}
-
-func newJournal(w io.Writer) *journal {
-	j := &journal{w: w}
-	j.text = zerolog.ConsoleWriter{
-		Out: &j.line, NoColor: true,
-		PartsExclude:  []string{zerolog.TimestampFieldName, zerolog.LevelFieldName},
-		PartsOrder:    []string{"component", zerolog.MessageFieldName},
-		FieldsExclude: []string{"component"},
-		FormatPartValueByName: func(v any, name string) string {
-			if v == nil {
-				return ""
-			}
-			return fmt.Sprintf("%v:", v)
-		},
-	}
-	return j
-}
-
-// Write writes a line without a level.
-func (j *journal) Write(p []byte) (int, error) { return j.WriteLevel(zerolog.InfoLevel, p) }
-
-// WriteLevel writes a line with the level's syslog priority.
-func (j *journal) WriteLevel(level zerolog.Level, p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.line.Reset()
-	if _, err := j.text.Write(p); err != nil {
-		return 0, fmt.Errorf("format a log line: %w", err)
-	}
-	line := strings.ReplaceAll(strings.TrimSpace(j.line.String()), "\n", " ")
-	if _, err := fmt.Fprintf(j.w, "<%d>%s\n", priority(level), line); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// priority is the syslog priority of a level.
-func priority(level zerolog.Level) int {
-	switch level {
-	case zerolog.TraceLevel, zerolog.DebugLevel:
-		return 7
-	case zerolog.WarnLevel:
-		return 4
-	case zerolog.ErrorLevel:
-		return 3
-	case zerolog.FatalLevel, zerolog.PanicLevel:
-		return 2
-	default:
-		return 6
-	}
 }

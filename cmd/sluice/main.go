@@ -2,6 +2,10 @@
 // disk, ships the lines of files to Logstash until they are acknowledged, and
 // deletes what is acknowledged.
 //
+// Called filebeat (a link to the program, or "sluice filebeat"), it takes
+// Filebeat's commands and flags, finds its files where Filebeat does, and logs
+// as Filebeat does: filebeat.go, flags.go and log.go.
+//
 // main only maps the outcome to an exit status; run does the work and can be
 // tested. Each subcommand has a file of its own; commands lists them.
 package main
@@ -13,6 +17,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -35,7 +40,7 @@ const exitTable = `Exit status:
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), stopSignals()...)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
@@ -50,32 +55,40 @@ func stopSignals() []os.Signal {
 	return list
 }
 
-// run executes one command line and returns its exit status.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr}
-	root := a.root()
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+// run executes one command line, the program's name first, and returns its
+// exit status.
+func run(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{program: argv[0], stdin: stdin, stdout: stdout, stderr: stderr}
+	var err error
+	if filepath.Base(a.program) == config.Filebeat.String() {
+		err = a.filebeat(ctx, argv[1:])
+	} else {
+		err = a.execute(ctx, a.root(), argv[1:])
+	}
 	if err == nil {
 		return exitOK
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		fmt.Fprintln(stderr, "sluice: interrupted")
+		fmt.Fprintf(stderr, "%s: interrupted\n", a.brand)
 		return exitInterrupted
 	}
-	var faults config.Errors
+	a.explain(err)
+	return exitFailed
+}
+
+// explain prints why a command failed.
+func (a *app) explain(err error) {
 	var silent silentError
+	var faults config.Errors
 	switch {
 	case errors.As(err, &silent):
+	case a.brand == config.Filebeat:
+		fmt.Fprintln(a.stderr, a.filebeatError(err))
 	case errors.As(err, &faults):
-		fmt.Fprintln(stderr, faults) // one line each: file, line, column, option, fault
+		fmt.Fprintln(a.stderr, faults) // one line each: file, line, column, option, fault
 	default:
-		fmt.Fprintf(stderr, "sluice: %s\n", oneLine(err.Error()))
+		fmt.Fprintf(a.stderr, "sluice: %s\n", oneLine(err.Error()))
 	}
-	return exitFailed
 }
 
 // oneLine writes cobra's suggestion for a misspelt command behind its error,

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,9 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"sluice": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
-	})
+	testscript.Main(m, map[string]func(){"sluice": main, "filebeat": main}) // two links to the program
 }
 
 // TestScripts runs the real commands of testdata/script. Beside testscript's
@@ -39,7 +39,9 @@ func TestScripts(t *testing.T) {
 			"commit":   commitState,
 			"array":    writeArray,
 			"hold":     holdRegistry,
-			"exit":     exitStatus,
+			"exit":     exitStatus("sluice"),
+			"fbexit":   exitStatus("filebeat"),
+			"await":    awaitText,
 			"truncate": truncateFile,
 		},
 	})
@@ -95,19 +97,44 @@ func writeArray(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, []byte(text), 0o600))
 }
 
-// exitStatus: exit STATUS ARG… runs sluice and wants that exit status.
-func exitStatus(ts *testscript.TestScript, _ bool, args []string) {
-	err := ts.Exec("sluice", args[1:]...)
-	code := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		code = exit.ExitCode()
-	} else if err != nil {
-		ts.Fatalf("%v", err)
+// exitStatus: exit STATUS ARG… runs sluice (fbexit: filebeat) and wants that
+// exit status.
+func exitStatus(program string) func(ts *testscript.TestScript, _ bool, args []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		err := ts.Exec(program, args[1:]...)
+		code := 0
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			code = exit.ExitCode()
+		} else if err != nil {
+			ts.Fatalf("%v", err)
+		}
+		if strconv.Itoa(code) != args[0] {
+			ts.Fatalf("exit status %d, want %s", code, args[0])
+		}
 	}
-	if strconv.Itoa(code) != args[0] {
-		ts.Fatalf("exit status %d, want %s", code, args[0])
+}
+
+// awaitText: await GLOB REGEXP waits until the files hold a match.
+func awaitText(ts *testscript.TestScript, _ bool, args []string) {
+	pattern := regexp.MustCompile(args[1])
+	var text []byte
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		text = nil
+		files, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				ts.Fatalf("%v", err)
+			}
+			text = append(text, data...)
+		}
+		if pattern.Match(text) {
+			return
+		}
 	}
+	ts.Fatalf("%s never had %s:\n%s", args[0], args[1], text)
 }
 
 // truncateFile: truncate FILE SIZE.
@@ -126,7 +153,7 @@ func TestInterruptEndsATaskWith130(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out, errs strings.Builder
-	if code := run(ctx, []string{"cleaner", file}, strings.NewReader(""), &out, &errs); code != exitInterrupted {
+	if code := run(ctx, []string{"sluice", "cleaner", file}, strings.NewReader(""), &out, &errs); code != exitInterrupted {
 		t.Errorf("exit status %d, stdout %q, stderr %q", code, out.String(), errs.String())
 	}
 	if errs.String() != "sluice: interrupted\n" {

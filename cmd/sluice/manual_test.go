@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"sluice/config"
 )
 
 // TestManualNamesEveryCommandAndFlag keeps docs/sluice.1 true.
@@ -18,7 +20,7 @@ func TestManualNamesEveryCommandAndFlag(t *testing.T) {
 	manual := strings.NewReplacer(`\-`, "-", `\fB`, "", `\fI`, "", `\fR`, "").Replace(string(data))
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {
-		if cmd.Name() == "help" {
+		if cmd.Name() == "help" || cmd.Hidden {
 			return
 		}
 		if !strings.Contains(manual, cmd.CommandPath()) {
@@ -38,6 +40,7 @@ func TestManualNamesEveryCommandAndFlag(t *testing.T) {
 		}
 	}
 	visit((&app{}).root())
+	visit((&app{brand: config.Filebeat}).filebeatRoot())
 }
 
 func TestManualHasTheExitStatuses(t *testing.T) {

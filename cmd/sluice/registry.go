@@ -38,7 +38,8 @@ func (a *app) registryCommand() *cobra.Command {
 		&cobra.Command{
 			Use: "sync", Short: "Bring data.json up to date", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error { return a.syncRegistry(o) },
-		})
+		},
+		a.registryExportCommand(&o))
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.path, "registry", "", "registry `FOLDER` or data.json, instead of the configuration's")
 	f.BoolVar(&o.json, "json", false, "print JSON")

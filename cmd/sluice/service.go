@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -33,39 +34,70 @@ func (p placed) Run(ctx context.Context) error {
 // statusInterval is the time between two status texts for systemd.
 const statusInterval = 10 * time.Second
 
+// opener prepares a service; nothing is read or sent before Run.
+type opener func(*config.Config, zerolog.Logger) (s service, status func() string, err error)
+
 // serve loads the configuration, opens a service and runs it until SIGTERM or
 // SIGINT. Under systemd (Type=notify) it tells readiness, a status text,
 // and that it is alive (WatchdogSec).
-func (a *app) serve(cmd *cobra.Command, open func(*config.Config, zerolog.Logger) (service, func() string, error)) error {
-	cfg, err := a.load()
+func (a *app) serve(cmd *cobra.Command, open opener) (err error) {
+	cfg, err := a.read()
 	if err != nil {
 		return err
 	}
-	log, err := a.logger(cfg.Logging)
+	log, err := a.openLog(cfg)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, log.close()) }()
+	if err = a.runService(cmd, cfg, log, open); err != nil && log.place != toStderr {
+		log.Error().Msgf("Exiting: %s", oneLine(err.Error())) // standard error, which has it too, may lead nowhere
+	}
+	return err
+}
+
+// runService runs a service between the lines of its start and end.
+func (a *app) runService(cmd *cobra.Command, cfg *config.Config, log *logs, open opener) error {
+	started, stopped := fmt.Sprintf("sluice %s starts", cmd.Name()), fmt.Sprintf("sluice %s stopped", cmd.Name())
+	if a.brand == config.Filebeat {
+		started, stopped = "filebeat start running.", "filebeat stopped."
+		a.announce(log.Logger, cfg.Path)
+	}
+	a.logWarnings(cfg, log)
 	gateway.Tune(cfg)
-	s, status, err := open(cfg, log)
+	endProfile, err := a.profile.start(log.Logger)
 	if err != nil {
 		return err
 	}
-	log.Info().Str("version", version).Msgf("sluice %s starts", cmd.Name())
+	s, status, err := open(cfg, log.Logger)
+	if err != nil {
+		return errors.Join(err, endProfile())
+	}
+	log.Info().Str("version", version).Msg(started)
 	ctx, end := context.WithCancel(cmd.Context())
 	defer end()
 	notified := make(chan struct{})
 	go func() {
 		defer close(notified)
-		notifySystemd(ctx, log, status)
+		notifySystemd(ctx, log.Logger, status)
 	}()
 	err = s.Run(ctx)
 	end()
 	<-notified
-	if err != nil {
-		return err
+	log.Info().Msg(stopped)
+	return errors.Join(err, endProfile())
+}
+
+// logWarnings tells the configuration's warnings: as plain lines where the log
+// goes to standard error, since they belong to the start.
+func (a *app) logWarnings(cfg *config.Config, log *logs) {
+	if a.brand != config.Filebeat && log.place == toStderr {
+		a.warn(cfg)
+		return
 	}
-	log.Info().Msgf("sluice %s stopped", cmd.Name())
-	return nil
+	for _, w := range cfg.Warnings {
+		log.Warn().Msg(w)
+	}
 }
 
 // notifySystemd tells the service manager how things are until ctx ends. It

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sluice/config"
 	"sluice/internal/gateway"
 )
 
@@ -28,7 +29,7 @@ func (a *app) testConfigCommand() *cobra.Command {
 			}
 			ship, record := cfg.NothingToShip(), cfg.NothingToRecord()
 			switch {
-			case ship != nil && record != nil:
+			case ship != nil && (record != nil || a.brand == config.Filebeat):
 				return ship
 			case ship != nil:
 				fmt.Fprintf(a.stderr, "warning: only the recorder can run: %s\n", ship)

@@ -1,27 +1,115 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 
 	"github.com/rs/zerolog"
 
 	"sluice/config"
+	"sluice/internal/localout"
 	"sluice/logstash"
 	"sluice/tailer"
 )
 
-// output lets the tailer use a Logstash client: neither knows the other.
-type output struct{ *logstash.Client }
+// output is what a tailer ships to: the one output that is enabled.
+type output interface {
+	tailer.Output
+	// open is called when the registry is ours, so that no other sluice writes
+	// to the same place.
+	open() error
+	close() error
+	// broken delivers the error after which the output works no more.
+	broken() <-chan error
+	status() logstash.Status
+	// test tries it out and prints what it found.
+	test(ctx context.Context, w io.Writer) error
+}
 
-func (o output) Connect(ctx context.Context, lane int) (tailer.Conn, error) {
+// newOutput prepares the enabled output.
+func newOutput(cfg *config.Config, log zerolog.Logger) (output, error) {
+	o := cfg.Output
+	kind := o.Kind()
+	log = component(log, cmp.Or(kind, "output"))
+	var out output
+	var err error
+	switch {
+	case o.Logstash != nil:
+		var client *logstash.Client
+		client, err = logstash.New(*o.Logstash, log)
+		out = remote{client}
+	case o.File != nil:
+		var file *localout.Output
+		file, err = localout.NewFile(*o.File, log)
+		out = local{file}
+	case o.Console != nil:
+		var console *localout.Output
+		console, err = localout.NewConsole(*o.Console, os.Stdout, log)
+		out = local{console}
+	default:
+		return nil, cfg.NoOutput()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("output.%s: %w", kind, err)
+	}
+	return out, nil
+}
+
+// TestOutput tries each host of the output step by step and prints what it
+// found, as `filebeat test output` does. The error of an output without hosts
+// says that it can't be tested.
+func TestOutput(ctx context.Context, cfg *config.Config, w io.Writer) error {
+	out, err := newOutput(cfg, zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	return out.test(ctx, w)
+}
+
+// shipTo sets what the tailer's documents and batches owe to the output.
+func shipTo(o *config.OutputConfig, c *tailer.Config) {
+	bulk := 0
+	switch {
+	case o.Logstash != nil:
+		ls := o.Logstash
+		bulk = ls.BulkMaxSize
+		c.Index = cmp.Or(ls.Index, c.Index)
+		c.EscapeHTML = ls.EscapeHTML
+		// A window of 1 MiB fills the link; larger ones only take memory.
+		c.BatchBytes = min(c.BatchBytes, ls.MaxWindowBytes)
+		c.BatchesInFlight = max(1, ls.Pipelining)
+	case o.File != nil:
+		c.EscapeHTML, c.BatchesInFlight = o.File.Codec.EscapeHTML(), 1
+	case o.Console != nil:
+		bulk = o.Console.BulkMaxSize
+		c.EscapeHTML, c.BatchesInFlight = o.Console.Codec.EscapeHTML(), 1
+	}
+	if bulk > 0 {
+		c.BatchEvents = min(bulk, c.BatchEvents)
+	}
+}
+
+// remote lets the tailer use a Logstash client: neither knows the other.
+type remote struct{ *logstash.Client }
+
+func (o remote) Connect(ctx context.Context, lane int) (tailer.Conn, error) {
 	c, err := o.Client.Connect(ctx, lane)
 	if err != nil {
 		return nil, err
 	}
 	return conn{c}, nil
 }
+
+func (o remote) open() error             { return nil }
+func (o remote) close() error            { return nil }
+func (o remote) broken() <-chan error    { return nil }
+func (o remote) status() logstash.Status { return o.Status() }
+
+func (o remote) test(ctx context.Context, w io.Writer) error { return o.TestOutput(ctx, w) }
 
 type conn struct{ *logstash.Conn }
 
@@ -47,15 +135,27 @@ func (e expected) Unwrap() error { return e.error }
 
 var _ tailer.Expected = expected{}
 
-// TestOutput tries each host of the output step by step and prints what it
-// found, as `filebeat test output` does.
-func TestOutput(ctx context.Context, cfg *config.Config, w io.Writer) error {
-	if cfg.Output.Logstash == nil {
-		return &config.OptionError{Option: "output", Fault: "no output is enabled; add output.logstash with its hosts"}
-	}
-	client, err := logstash.New(*cfg.Output.Logstash, zerolog.Nop())
+// local lets the tailer write to files or standard output.
+type local struct{ *localout.Output }
+
+func (o local) Connect(ctx context.Context, lane int) (tailer.Conn, error) {
+	c, err := o.Output.Connect(ctx, lane)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return client.TestOutput(ctx, w)
+	return c, nil
 }
+
+func (o local) open() error          { return o.Open() }
+func (o local) close() error         { return o.Close() }
+func (o local) broken() <-chan error { return o.Broken() }
+
+func (o local) status() logstash.Status {
+	s := o.Status()
+	return logstash.Status{
+		Windows: s.Windows, Documents: s.Documents, Acked: s.Documents, BytesWritten: s.BytesWritten,
+		WriteErrors: s.WriteErrors, LastAck: s.LastAck,
+	}
+}
+
+func (o local) test(context.Context, io.Writer) error { return o.TestOutput() }

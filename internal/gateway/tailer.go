@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -24,36 +27,76 @@ import (
 type Tailer struct {
 	tailer *tailer.Tailer
 	reg    *registry.Registry
-	output *logstash.Client
+	output output
+	reload *reload // nil: no files with more inputs
+	facts  tailer.Config
+}
+
+// TailerOptions are what a tailer needs beside the configuration.
+type TailerOptions struct {
+	// Once ends Run when every file is read to its end and acknowledged (--once).
+	Once bool
+	// Stdin is what an input of type stdin reads; nil: standard input.
+	Stdin io.Reader
+	// Discard sends nothing, unless the output is output.file: what is read
+	// counts as acknowledged (-N).
+	Discard bool
 }
 
 // OpenTailer opens the registry below path.data, which no other sluice or
 // Filebeat may hold, and prepares the inputs and the output. Nothing is read
 // or sent before Run.
-func OpenTailer(cfg *config.Config, log zerolog.Logger) (*Tailer, error) {
+func OpenTailer(cfg *config.Config, log zerolog.Logger, opts ...TailerOptions) (*Tailer, error) {
+	var o TailerOptions
+	if len(opts) > 0 {
+		o = opts[0]
+	}
 	if err := cfg.NothingToShip(); err != nil {
 		return nil, err
 	}
-	out, err := logstash.New(*cfg.Output.Logstash, component(log, "logstash"))
-	if err != nil {
-		return nil, fmt.Errorf("output.logstash: %w", err)
-	}
-	tc, err := tailerConfig(cfg)
+	out, err := newOutput(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	reg, err := openRegistry(cfg, component(log, "registry"))
+	if o.Discard && cfg.Output.File == nil {
+		log.Warn().Msg("publishing is disabled: events are dropped, and count as acknowledged")
+		out = discard{out}
+	}
+	tc, err := tailerConfig(cfg, o)
 	if err != nil {
 		return nil, err
 	}
+	t := &Tailer{output: out}
+	if t.reload, err = newReload(cfg, component(log, "reload")); err != nil {
+		return nil, err
+	}
+	if t.reload != nil {
+		tc.MayBeEmpty = true
+		tc.Inputs = t.reload.all()
+	}
+	if t.reg, err = openRegistry(cfg, component(log, "registry")); err != nil {
+		return nil, err
+	}
+	if err := t.prepare(cfg, tc, log); err != nil {
+		return nil, errors.Join(err, out.close(), t.reg.Close())
+	}
+	return t, nil
+}
+
+// prepare does what may be done only while the registry is held.
+func (t *Tailer) prepare(cfg *config.Config, tc tailer.Config, log zerolog.Logger) (err error) {
 	if tc.AgentID, err = registry.AgentID(cfg.Path.Data); err != nil {
-		return nil, errors.Join(err, reg.Close())
+		return err
 	}
-	t, err := tailer.New(tc, reg, output{out}, component(log, "tailer"))
-	if err != nil {
-		return nil, errors.Join(err, reg.Close())
+	if tc.FirstStart, err = registry.FirstStart(cfg.Path.Data); err != nil {
+		return err
 	}
-	return &Tailer{tailer: t, reg: reg, output: out}, nil
+	if err := t.output.open(); err != nil {
+		return cfg.Place("output."+cfg.Output.Kind(), err)
+	}
+	t.facts = tc
+	t.tailer, err = tailer.New(tc, t.reg, t.output, component(log, "tailer"))
+	return err
 }
 
 // lockPatience is how long a start waits for whoever holds the registry: a
@@ -65,7 +108,7 @@ func openRegistry(cfg *config.Config, log zerolog.Logger) (*registry.Registry, e
 	for ; ; time.Sleep(50 * time.Millisecond) {
 		reg, err := registry.Open(cfg.Path.Data, cfg.Filebeat.Registry, log)
 		waited := time.Since(start)
-		if !errors.Is(err, registry.ErrLocked) || waited > lockPatience {
+		if !errors.Is(err, registry.ErrLocked) || errors.Is(err, registry.ErrLockedForLong) || waited > lockPatience {
 			return reg, err
 		}
 		if !told && waited > time.Second {
@@ -75,28 +118,47 @@ func openRegistry(cfg *config.Config, log zerolog.Logger) (*registry.Registry, e
 	}
 }
 
-// Run ships until ctx ends, then closes the registry.
+// Run ships until ctx ends, or with Once until everything is shipped, then
+// closes the output and the registry. It also ends, with an error, when
+// standard output has lost its reader.
 func (t *Tailer) Run(ctx context.Context) error {
-	return errors.Join(t.tailer.Run(ctx), t.reg.Close())
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var beside sync.WaitGroup
+	var fault error // of the output; read after Wait
+	beside.Go(func() {
+		select {
+		case fault = <-t.output.broken():
+			end()
+		case <-ctx.Done():
+		}
+	})
+	if t.reload != nil {
+		beside.Go(func() { t.reload.run(ctx, t.tailer) })
+	}
+	err := t.tailer.Run(ctx)
+	end()
+	beside.Wait()
+	return errors.Join(fault, err, t.output.close(), t.reg.Close())
 }
 
 // Status returns the tailer's counters.
 func (t *Tailer) Status() tailer.Status { return t.tailer.Status() }
 
-// Output returns the output's counters.
-func (t *Tailer) Output() logstash.Status { return t.output.Status() }
+// Output returns the output's counters; those of connections stay zero where
+// there are none.
+func (t *Tailer) Output() logstash.Status { return t.output.status() }
 
 // Registry returns the registry that the tailer holds until Run returns.
 func (t *Tailer) Registry() *registry.Registry { return t.reg }
 
 // tailerConfig gathers the tailer's part of the configuration.
-func tailerConfig(cfg *config.Config) (tailer.Config, error) {
-	ls := cfg.Output.Logstash
+func tailerConfig(cfg *config.Config, o TailerOptions) (tailer.Config, error) {
 	c := tailer.DefaultConfig()
-	c.Inputs = cfg.Filebeat.Inputs
-	c.Name = cfg.Name
-	if c.Name == "" {
-		host, err := os.Hostname()
+	c.Inputs = slices.Clone(cfg.Filebeat.Inputs)
+	host, err := os.Hostname()
+	c.HostName = host
+	if c.Name = cfg.Name; c.Name == "" {
 		if err != nil {
 			return c, fmt.Errorf("name: the host has none; set the option: %w", err)
 		}
@@ -108,17 +170,15 @@ func tailerConfig(cfg *config.Config) (tailer.Config, error) {
 	}
 	c.EphemeralID = run.String()
 	c.Version = cfg.Compatibility.Version
-	if ls.Index != "" {
-		c.Index = ls.Index
-	}
 	c.Tags, c.Fields, c.FieldsUnderRoot = cfg.Tags, cfg.Fields, cfg.FieldsUnderRoot
-	c.EscapeHTML = ls.EscapeHTML
-	if c.BatchEvents = cfg.Queue.Mem.Events; ls.BulkMaxSize > 0 {
-		c.BatchEvents = min(ls.BulkMaxSize, c.BatchEvents)
+	c.Processors = cfg.Processors
+	c.DataPath = cfg.Path.Data
+	c.Once = o.Once
+	if c.Stdin = o.Stdin; c.Stdin == nil {
+		c.Stdin = os.Stdin
 	}
-	// A window of 1 MiB fills the link; larger ones only take memory.
-	c.BatchBytes = min(c.BatchBytes, ls.MaxWindowBytes)
-	c.BatchesInFlight = max(1, ls.Pipelining)
+	c.BatchEvents = cfg.Queue.Mem.Events
+	shipTo(&cfg.Output, &c)
 	c.FlushTimeout, c.FlushEvents = cfg.Queue.Mem.Flush.Timeout, cfg.Queue.Mem.Flush.MinEvents
 	c.ShutdownTimeout = cfg.Filebeat.ShutdownTimeout
 	c.DeadLetterPath = cfg.DeadLetter.Path

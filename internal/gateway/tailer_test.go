@@ -13,15 +13,12 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"go.uber.org/goleak"
 
 	"sluice/config"
 	"sluice/internal/tlsconfig"
 	"sluice/logstash"
 	"sluice/tailer"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // ship runs the tailer of one log file against a server.
 type ship struct {

@@ -5,9 +5,13 @@ package reference
 import (
 	"fmt"
 	"io"
+	"reflect"
 
 	"sluice/config"
 	"sluice/config/internal/render"
+	"sluice/config/internal/schema"
+	"sluice/internal/localout"
+	"sluice/internal/processor"
 	"sluice/internal/tlsconfig"
 	"sluice/logstash"
 	"sluice/recorder"
@@ -34,8 +38,27 @@ func Example() config.Config {
 	rec.MQTT = []recorder.MQTTConfig{recorder.DefaultMQTTConfig()}
 	c.Filebeat.Inputs = []tailer.InputConfig{tailer.DefaultInput()}
 	c.Output.Logstash = &out
+	codec := localout.CodecConfig{JSON: &localout.JSONCodec{}, Format: &localout.FormatCodec{}}
+	file, console := localout.DefaultFile(), localout.DefaultConsole()
+	file.Codec, console.Codec = codec, codec
+	c.Output.File, c.Output.Console = &file, &console
 	c.Recorder = &rec
+	c.Processors = everyProcessor()
 	return c
+}
+
+// everyProcessor is one processor of each kind, and an if.
+func everyProcessor() (list processor.List) {
+	for _, kind := range new(processor.Entry).Kinds() {
+		var e processor.Entry
+		addEntries(reflect.ValueOf(e.Choose(kind)).Elem())
+		list = append(list, e)
+	}
+	var then processor.Entry
+	then.Choose("drop_event")
+	return append(list, processor.Entry{
+		If: &processor.Condition{Not: &processor.Condition{}}, Then: processor.List{then}, Else: processor.List{then},
+	})
 }
 
 // Write writes the reference file; root is the module's folder.
@@ -53,4 +76,13 @@ func Write(w io.Writer, root string) error {
 		return fmt.Errorf("read the doc comments: %w", err)
 	}
 	return nil
+}
+
+// addEntries gives the lists of sections in a struct one entry each.
+func addEntries(v reflect.Value) {
+	for _, o := range schema.Of(v.Type()) {
+		if list := v.FieldByIndex(o.Index); o.Type.Kind() == reflect.Slice && list.Len() == 0 && schema.IsSection(o.Type.Elem()) {
+			list.Set(reflect.MakeSlice(o.Type, 1, 1))
+		}
+	}
 }

@@ -1,0 +1,226 @@
+package tailer
+
+import (
+	"time"
+
+	"sluice/registry"
+)
+
+// discover begins to follow a file; nil if it is to be ignored, or to be
+// looked at again at the next scan.
+func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) *file {
+	age := max(0, now.Sub(info.mtime))
+	f := &file{
+		in: in, inode: info.inode, birth: info.birth, path: path,
+		size: info.size, mtime: info.mtime, quiet: now.Add(-age), end: -1, skip: -1,
+	}
+	if in.compression != "" {
+		c, err := in.openContent(path)
+		if err != nil {
+			return nil // the next scan tries again
+		}
+		f.gz = c.gz
+		c.close()
+		if c.undecided {
+			return nil // its first bytes will tell what it is
+		}
+	}
+	if !t.settleKey(f) {
+		return nil
+	}
+	state, known := t.stateOf(f, info)
+	if !known {
+		var wait bool
+		if state, known, wait = t.copied(f, now); wait {
+			return nil
+		}
+	}
+	switch {
+	case known:
+		f.read, f.acked = state.Offset, state.Offset
+		f.generation, f.prefix = state.Generation, prefix{state.PrefixHash, state.PrefixLen}
+		f.unsure = info.size < state.Offset || info.mtime.After(state.Timestamp)
+		if state.Source != path { // renamed while nobody looked
+			state.Source = path
+			t.reg.Commit(state)
+		}
+	case !t.begin(f, age):
+		return nil
+	}
+	f.lane = t.laneFor()
+	f.lane.files++
+	in.set.files[info.inode] = f
+	in.set.keys[f.key] = f
+	return f
+}
+
+// begin says where a file without a State is read from; false: it is not
+// followed.
+func (t *Tailer) begin(f *file, age time.Duration) bool {
+	in := f.in
+	switch {
+	case in.cfg.IgnoreOlder > 0 && age > in.cfg.IgnoreOlder:
+		in.log.Debug().Str("path", f.path).Msg("Ignore file because ignore_older reached")
+		if in.cfg.CleanInactive > 0 && age > in.cfg.CleanInactive {
+			in.log.Debug().Str("path", f.path).Msg("Do not write state for ignore_older because clean_inactive reached")
+			return false
+		}
+	case in.inactiveBefore(t).After(f.mtime.Add(resolution(f.mtime))):
+		in.log.Debug().Str("path", f.path).Msg("Ignore file because ignore_inactive reached")
+	case in.tail && f.size > 0:
+		in.log.Debug().Str("path", f.path).Msg("new file: only what is added to it is read (tail_files)")
+	default:
+		in.log.Debug().Msgf("Start harvester for new file: %s", f.path)
+		return true
+	}
+	f.read, f.acked = f.size, f.size // later lines are read from here
+	if f.gz {
+		f.end = f.size
+	}
+	f.save()
+	return true
+}
+
+// inactiveBefore returns the time before which an unchanged file is inactive
+// (ignore_inactive); zero: never.
+func (in *input) inactiveBefore(t *Tailer) time.Time {
+	switch in.cfg.IgnoreInactive {
+	case sinceFirstStart:
+		return t.cfg.FirstStart
+	case sinceLastStart:
+		return t.started
+	}
+	return time.Time{}
+}
+
+// resolution is how far a file's time may lie behind the clock: the kernel
+// takes it from the last timer tick, and some file systems keep whole seconds.
+func resolution(mtime time.Time) time.Duration {
+	if mtime.Nanosecond() == 0 {
+		return 2 * time.Second
+	}
+	return 10 * time.Millisecond
+}
+
+// settleKey finds the key of a new file's State. False: another file that is
+// this one under its former name still has lines on their way.
+func (t *Tailer) settleKey(f *file) bool {
+	in, set := f.in, f.in.set
+	if in.identity == identityFingerprint {
+		need := in.cfg.Prospector.Scanner.Fingerprint
+		if f.gz || f.size >= need.Offset+need.Length {
+			f.fingerprint = in.fingerprintAt(f.path, f.inode)
+		}
+		f.fingerprinted = f.fingerprint != ""
+	}
+	f.key = in.keyOf(f.inode, f.path, f.fingerprint)
+	other := set.keys[f.key]
+	switch {
+	case other == nil:
+		return true
+	case f.fingerprint == "":
+		// Under its path or its number on the device there is a new file now.
+		other.mu.Lock()
+		other.detached = true
+		other.mu.Unlock()
+		delete(set.keys, f.key)
+		return true
+	case sameInode(other.path, other.inode):
+		in.log.Debug().Str("path", f.path).Str("other", other.path).Msg("another file has the same fingerprint: this one is known by device and inode")
+		f.fingerprint = ""
+		f.key = in.keyOf(f.inode, f.path, "")
+		return true
+	}
+	// It was moved across file systems, or copied and removed.
+	other.mu.Lock()
+	busy := other.queued || other.outstanding()
+	other.mu.Unlock()
+	if !busy {
+		t.drop(other)
+	}
+	return !busy
+}
+
+// stateOf finds the registry's State for a file seen for the first time.
+func (t *Tailer) stateOf(f *file, info fileInfo) (registry.State, bool) {
+	s, ok := t.reg.Get(f.key)
+	switch {
+	case ok && (f.in.identity == identityPath || f.fingerprint != "" || sameFile(&s, info)):
+		t.removeOrphan(s)
+		if ttl := f.in.ttl(); s.TTL != ttl { // claimed now, or clean_inactive is another
+			s.TTL = ttl
+			t.reg.Commit(s)
+		}
+		return s, true
+	case ok:
+		f.in.log.Info().Str("path", f.path).Msg("another file had this inode: reading from the beginning")
+		return registry.State{}, false
+	}
+	return t.adopt(f, info)
+}
+
+// adopt takes over the State of a file under another key: its input has
+// another type, id or file_identity now, or its device number has changed, as
+// it does at a boot for some file systems.
+func (t *Tailer) adopt(f *file, info fileInfo) (registry.State, bool) {
+	s, ok := t.orphanOf(f, info, true)
+	if !ok {
+		s, ok = t.orphanOf(f, info, false)
+	}
+	if !ok {
+		return registry.State{}, false
+	}
+	t.removeOrphan(s)
+	f.in.log.Info().Str("path", f.path).Str("was", s.Key).Str("is", f.key).Msg("the file's input, identity or device number has changed: its State goes on under the new key")
+	f.read, f.acked, f.generation, f.prefix = s.Offset, s.Offset, s.Generation, prefix{s.PrefixHash, s.PrefixLen}
+	f.save()
+	t.reg.Forget(s.Key)
+	return s, true
+}
+
+// orphanOf finds a State that no file has claimed and that is this one's: by
+// its number on the device, its path or its fingerprint. Where the file was
+// followed by inputs of both types, that of its own type comes first. What one
+// stream of a container's log was sent up to says nothing of the other.
+func (t *Tailer) orphanOf(f *file, info fileInfo, sameType bool) (registry.State, bool) {
+	fits := func(s *registry.State) bool {
+		stream := streamOf(s)
+		return s.Key != f.key && (s.Type == TypeFilestream == (f.in.typ == TypeFilestream)) == sameType &&
+			(stream == "" || stream == f.in.set.stream) && !t.claimed(s, f)
+	}
+	if s, ok := t.orphans.find(f.inode.ino, f.path, func(s *registry.State) bool {
+		return sameFile(s, info) && fits(s) &&
+			(s.Device == f.inode.dev || s.PrefixLen > 0 && info.size >= s.Offset && f.in.beginsAs(f.path, prefix{s.PrefixHash, s.PrefixLen}))
+	}); ok {
+		return s, true
+	}
+	if s, ok := t.orphans.find(0, f.path, func(s *registry.State) bool { // known by its path alone
+		return identifierName(s.ID) == identityPath && fits(s)
+	}); ok {
+		return s, true
+	}
+	if len(t.orphanPrints) == 0 {
+		return registry.State{}, false
+	}
+	hash := f.fingerprint
+	if hash == "" {
+		hash = f.in.fingerprintAt(f.path, f.inode)
+	}
+	for _, s := range t.orphanPrints[hash] { // wherever the file was then
+		if fits(&s) {
+			return s, true
+		}
+	}
+	return registry.State{}, false
+}
+
+// beginsAs says whether the file at path begins with the hashed bytes.
+func (in *input) beginsAs(path string, p prefix) bool {
+	c, err := in.openContent(path)
+	if err != nil {
+		return false
+	}
+	defer c.close()
+	same, err := p.holds(c.data, make([]byte, prefixLimit))
+	return err == nil && same
+}
