@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	ossignal "os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -381,6 +382,11 @@ func appendTo(t *testing.T, path string, data []byte) {
 }
 
 func TestSignalsStopInGoodOrder(t *testing.T) {
+	// Under nohup, children inherit that SIGHUP is ignored, and promise to ignore
+	// it as well. A signal that is handled here has its default there.
+	hangups := make(chan os.Signal, 1)
+	ossignal.Notify(hangups, syscall.SIGHUP)
+	t.Cleanup(func() { ossignal.Stop(hangups) })
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		dir := t.TempDir()
 		file := settings(t, "path.data: %s\nrecorder.mqtt: [{hosts: ['mqtt://127.0.0.1:1']}]\noutput.logstash: {hosts: ['127.0.0.1:1']}\n", dir)
