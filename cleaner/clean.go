@@ -64,7 +64,7 @@ func Clean(ctx context.Context, states []registry.State, o Options) (Report, err
 	slices.SortStableFunc(states, func(a, b registry.State) int {
 		return cmp.Or(cmp.Compare(filepath.Dir(a.Source), filepath.Dir(b.Source)), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Key, b.Key))
 	})
-	run := &run{o: o, least: leastOffsets(states), report: Report{Files: []Candidate{}, DryRun: o.DryRun}, seen: map[identity]bool{}}
+	run := &run{o: o, least: leastOffsets(states), named: namedOffsets(states), report: Report{Files: []Candidate{}, DryRun: o.DryRun}, seen: map[identity]bool{}}
 	defer run.closeFolder()
 	var err error
 	for _, s := range states {
@@ -93,10 +93,27 @@ func leastOffsets(states []registry.State) map[identity]int64 {
 	return least
 }
 
+// namedOffsets returns the smallest offset of the states that do not name an
+// inode (a filestream's fingerprint or path identity), by their path: another
+// input that reads the same file may have such a state.
+func namedOffsets(states []registry.State) map[string]int64 {
+	named := map[string]int64{}
+	for _, s := range states {
+		if s.Inode != 0 {
+			continue
+		}
+		if offset, ok := named[s.Source]; !ok || s.Offset < offset {
+			named[s.Source] = s.Offset
+		}
+	}
+	return named
+}
+
 // run is one pass over all states.
 type run struct {
 	o      Options
 	least  map[identity]int64
+	named  map[string]int64
 	seen   map[identity]bool // removed in this pass
 	report Report
 
@@ -174,7 +191,11 @@ func (r *run) check(f *file, s registry.State, id identity) error {
 		}
 		return keep(fmt.Sprintf("%d of %d bytes not yet acknowledged", f.size-s.Offset, f.size))
 	}
-	if least := r.least[id]; least < f.size {
+	least := r.least[id]
+	if offset, ok := r.named[s.Source]; ok {
+		least = min(least, offset)
+	}
+	if least < f.size {
 		return keep(fmt.Sprintf("%d of %d bytes not yet acknowledged for another input", f.size-least, f.size))
 	}
 	segment, err := r.sealed(s.Source)

@@ -137,6 +137,14 @@ func TestReasonsToKeepAFile(t *testing.T) {
 			s.states = append(s.states, other)
 			return path
 		}},
+		{"another input, which knows no inode, is behind", "4 of 8 bytes not yet acknowledged for another input", func(s *spool, _ *Options) string {
+			path := s.file("a.log", "one\ntwo\n", -1)
+			s.states = append(s.states, registry.State{
+				Key: "filestream::x::fingerprint::abc", ID: "fingerprint::abc", IdentifierName: "fingerprint",
+				Type: "filestream", TTL: -1, Source: path, Offset: 4,
+			})
+			return path
+		}},
 		{"young", "younger than 48h", func(s *spool, o *Options) string {
 			o.now = time.Now
 			return s.file("a.log", "one\n", -1)

@@ -9,7 +9,8 @@
 //     is seen by the file's birth time and the hash of its first bytes, where
 //     the state has them);
 //  2. its size equals the durable offset of that state, and of every other
-//     state with the same identity (two inputs may read one file);
+//     state with the same identity, or with its path where a state does not
+//     name an inode (two inputs may read one file);
 //  3. it is sealed: for a segment the recorder's word, see Options.Sealed; any
 //     other file counts as sealed when it was not changed for OlderThan;
 //  4. it is older than OlderThan, by the later of its modification time (mtime)
