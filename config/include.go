@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -174,8 +175,9 @@ func (c *Config) checkIncluded(f *faults) {
 		return
 	}
 	files, err := LoadInputs(c)
-	if err != nil {
-		f.list = append(f.list, err.(Errors)...) // LoadInputs says so
+	var faults Errors
+	if errors.As(err, &faults) { // LoadInputs says so
+		f.list = append(f.list, faults...)
 	}
 	for _, file := range files {
 		f.warnings = append(f.warnings, file.Warnings...)

@@ -65,7 +65,7 @@ func Open(cfg Config, dir string, notify Notify) (*File, error) {
 		if !isFull(err) {
 			return nil, err
 		}
-		f.fail(now, err)
+		_ = f.fail(now, err) // told, and tried again
 	}
 	return f, nil
 }
