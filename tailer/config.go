@@ -2,6 +2,7 @@ package tailer
 
 import (
 	"io"
+	"os"
 	"time"
 
 	"sluice/internal/processor"
@@ -74,6 +75,11 @@ type Config struct {
 	Stdin io.Reader
 	// HostName is the machine's own name, for processors.
 	HostName string
+	// Settle is called with an open file after each reading and before what
+	// was read is sent. The gateway has a segment fsynced here that its
+	// recorder still writes. After an error the scan tries again. Nil: nothing
+	// is done.
+	Settle func(path string, file *os.File) error
 }
 
 // DefaultConfig returns the defaults of everything but the inputs.

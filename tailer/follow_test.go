@@ -512,3 +512,33 @@ func TestFilesRotatedAwayBeforeTheirTurn(t *testing.T) {
 		})
 	}
 }
+
+// TestNothingIsSentBeforeItIsSettled: the lines of a segment that a recorder
+// has not yet fsynced must not leave.
+func TestNothingIsSentBeforeItIsSettled(t *testing.T) {
+	g := newGateway(t)
+	asked, answers := make(chan int64), make(chan error)
+	g.cfg.Settle = func(path string, file *os.File) error {
+		info, err := file.Stat()
+		if err != nil || path != g.path("a.log") {
+			t.Errorf("settle %s: %v", path, err)
+		}
+		asked <- info.Size()
+		return <-answers
+	}
+	g.write("a.log", "one\ntwo\n")
+	g.start()
+	if size := <-asked; size != 8 {
+		t.Errorf("asked about %d bytes", size)
+	}
+	if got := g.server.messages(t); len(got) > 0 {
+		t.Errorf("sent before it was settled: %q", got)
+	}
+	answers <- errors.New("input/output error")
+	<-asked // the next scan
+	if got := g.server.messages(t); len(got) > 0 {
+		t.Errorf("sent although it was not settled: %q", got)
+	}
+	answers <- nil
+	g.want("one", "two")
+}

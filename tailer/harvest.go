@@ -42,6 +42,11 @@ func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
 	for start := offset; ; {
 		n, err := h.data.ReadAt(l.spare[have:], offset+int64(have))
 		have += n
+		if n > 0 && h.file != nil && l.t.cfg.Settle != nil {
+			if settleErr := l.t.cfg.Settle(h.path, h.file); settleErr != nil {
+				err = settleErr
+			}
+		}
 		if err != nil && err != io.EOF {
 			l.reportRead(f, err)
 			l.rewind(f)

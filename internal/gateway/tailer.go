@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/uuid/v5"
@@ -18,6 +19,7 @@ import (
 
 	"sluice/config"
 	"sluice/logstash"
+	"sluice/recorder"
 	"sluice/registry"
 	"sluice/tailer"
 )
@@ -185,7 +187,24 @@ func tailerConfig(cfg *config.Config, o TailerOptions) (tailer.Config, error) {
 	if c.DeadLetterPath != "" && !filepath.IsAbs(c.DeadLetterPath) {
 		c.DeadLetterPath = filepath.Join(cfg.Path.Data, c.DeadLetterPath)
 	}
+	c.Settle = settle
 	return c, nil
+}
+
+// settle makes what was read of a segment durable that is still written. The
+// recorder acknowledges a message after its fsync; a line that left before it
+// would be lost on this side by a power cut, delivered again by the broker, and
+// recorded, shipped and indexed a second time under another id.
+func settle(path string, file *os.File) error {
+	sealed, segment, err := recorder.Sealed(path)
+	if err == nil && (sealed || !segment) {
+		return nil
+	}
+	err = file.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		return nil
+	}
+	return err
 }
 
 // Tune sets the process up for a small machine. The collector does not let
