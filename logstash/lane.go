@@ -212,3 +212,16 @@ func (b *backoff) next() time.Duration {
 }
 
 func (b *backoff) reset() { b.current = 0 }
+
+// Hurry makes the next wait of a lane (0 to Lanes-1) as short as the first one.
+// Who looks for a document that makes the server hang up loses connections on
+// purpose: the server is not down.
+func (c *Client) Hurry(lane int) {
+	if lane < 0 || lane >= len(c.lanes) {
+		return
+	}
+	l := c.lanes[lane]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.backoff.reset()
+}

@@ -421,6 +421,27 @@ func TestBackoffGrowsWithJitterAndIsResetByAnAck(t *testing.T) {
 	})
 }
 
+func TestHurryMakesTheNextWaitTheFirst(t *testing.T) {
+	var dials []time.Time
+	bubble(t, nil, oneHost, func(string) func(*peer) {
+		dials = append(dials, time.Now())
+		return nil
+	}, func(t *testing.T, c *Client, _ *logBuffer) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		_, _ = c.Connect(ctx, 0) // the waits have grown
+		c.Hurry(0)
+		c.Hurry(7) // no such lane
+		dials = nil
+		ctx, cancel = context.WithTimeout(t.Context(), 8*time.Second)
+		defer cancel()
+		_, _ = c.Connect(ctx, 0)
+		if len(dials) < 2 || dials[1].Sub(dials[0]) > 4*time.Second {
+			t.Errorf("dials at %v", dials)
+		}
+	})
+}
+
 func TestConnectEndsWithItsContext(t *testing.T) {
 	bubble(t, nil, oneHost, func(string) func(*peer) { return nil }, func(t *testing.T, c *Client, _ *logBuffer) {
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)

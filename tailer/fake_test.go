@@ -149,7 +149,7 @@ func (s *server) messages(t *testing.T) (ms []string) {
 // wait waits until n documents are accepted.
 func (s *server) wait(t *testing.T, n int) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		s.mu.Lock()
 		have, changed := len(s.docs), s.changed
@@ -171,6 +171,7 @@ type gateway struct {
 	dir    string
 	cfg    Config
 	server *server
+	output Output // nil: server
 	tailer *Tailer
 	reg    *registry.Registry
 	stop   func()
@@ -197,7 +198,11 @@ func (g *gateway) start() {
 	if g.reg, err = registry.Open(g.path("data"), registry.DefaultConfig(), zerolog.Nop()); err != nil {
 		g.t.Fatal(err)
 	}
-	if g.tailer, err = New(g.cfg, g.reg, g.server, g.log()); err != nil {
+	var out Output = g.server
+	if g.output != nil {
+		out = g.output
+	}
+	if g.tailer, err = New(g.cfg, g.reg, out, g.log()); err != nil {
 		g.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -257,7 +262,7 @@ func (g *gateway) offset(name string) int64 {
 // eventually waits for a condition that follows from what was done.
 func (g *gateway) eventually(what string, ok func() bool) {
 	g.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			g.t.Fatalf("never: %s", what)
 		}

@@ -24,11 +24,20 @@ import (
 // the connection on the suspect again, and takes the other once more, is the
 // suspect set aside: into the dead-letter file, durably, then counted as
 // acknowledged. A server that refuses everything is ill, not the document.
+//
+// All of these connections are lost on purpose, so the output is asked not to
+// let its waits grow with them (Hurrier), for as many as the search for one
+// document takes.
 const (
 	failuresBeforeShrink = 2 // a single reset is the network's
 	shrinkFactor         = 8
 	failuresAlone        = 3
+	hurriesAtMost        = 20
 )
+
+// Hurrier is implemented by outputs that can make the wait before a lane's next
+// connection short again.
+type Hurrier interface{ Hurry(lane int) }
 
 // isolation is a shipper's search for a poison document.
 type isolation struct {
@@ -38,6 +47,7 @@ type isolation struct {
 	served   bool
 	flight   bool // a window of limited size is out
 	tried    int  // documents that were tried beside the suspect
+	hurries  int  // since the last ack
 	proved   bool // the server has acknowledged something since the start
 }
 
@@ -70,7 +80,7 @@ func (i *isolation) extra() int {
 
 // progress notes an ack: the limit is loosened step by step.
 func (i *isolation) progress() {
-	i.served, i.proved, i.failures, i.flight, i.tried = true, true, 0, false, 0
+	i.served, i.proved, i.failures, i.flight, i.tried, i.hurries = true, true, 0, false, 0, 0
 	if i.limit > 0 {
 		if i.limit *= 2; i.limit >= 1<<16 {
 			i.limit = 0
@@ -85,6 +95,9 @@ func (s *shipper) suspect(err error, outstanding int) {
 		return
 	}
 	s.failures++
+	if s.limit > 0 || s.failures >= failuresBeforeShrink {
+		s.hurry()
+	}
 	switch {
 	case s.limit == 1 && s.failures >= failuresAlone:
 		s.judge(err)
@@ -96,6 +109,14 @@ func (s *shipper) suspect(err error, outstanding int) {
 			level = zerolog.DebugLevel // it refuses us rather than a document: the output has said so
 		}
 		s.log.WithLevel(level).Err(err).Int("documents", s.limit).Msg("the server closes the connection on the same window: trying smaller ones")
+	}
+}
+
+// hurry keeps the wait before the next connection short.
+func (s *shipper) hurry() {
+	if h, ok := s.t.out.(Hurrier); ok && s.hurries < hurriesAtMost {
+		s.hurries++
+		h.Hurry(s.index)
 	}
 }
 
@@ -157,6 +178,7 @@ const (
 // probe sends one document alone and says whether it was acknowledged. The
 // output's own wait before the connection doesn't count.
 func (s *shipper) probe(doc []byte) bool {
+	s.hurry()
 	conn, err := s.t.out.Connect(s.t.runCtx, s.index)
 	if err != nil {
 		return false
