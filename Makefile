@@ -37,8 +37,9 @@ demo: build
 deps:
 	@scripts/deps mosquitto:mosquitto mosquitto_sub:mosquitto-clients
 
+# The timeout ends a test that hangs; a busy machine needs its time.
 test: deps vet
-	$(GO) test $(RACE) ./...
+	$(GO) test -timeout 60m $(RACE) ./...
 
 vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi

@@ -161,7 +161,7 @@ func serveOn(t testing.TB, l net.Listener, cfg *tls.Config, play func(*peer)) {
 			if err != nil {
 				return
 			}
-			_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(time.Minute))
 			wg.Go(func() {
 				defer c.Close()
 				if cfg != nil {

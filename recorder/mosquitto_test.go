@@ -132,8 +132,16 @@ func (m *mosquitto) stop(sig syscall.Signal) {
 	if m.cmd == nil {
 		return
 	}
-	_ = m.cmd.Process.Signal(sig)
-	<-m.done
+	// One that has only just begun to listen forgets the signal when it enters its
+	// loop: so it is sent until the process has ended.
+	for ended := false; !ended; {
+		_ = m.cmd.Process.Signal(sig)
+		select {
+		case <-m.done:
+			ended = true
+		case <-time.After(time.Second):
+		}
+	}
 	m.cmd = nil
 }
 
@@ -168,9 +176,9 @@ func (m *mosquitto) publishBytes(payload []byte, args ...string) {
 // eventually polls until ok; a generous deadline only ends a broken test.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); {
+	for deadline := time.Now().Add(3 * time.Minute); !ok(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 30 s in vain: %s", what)
+			t.Fatalf("waited 3 minutes in vain: %s", what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

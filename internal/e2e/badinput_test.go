@@ -76,7 +76,7 @@ func publicDir(t *testing.T) string {
 // status waits for the end and returns the exit status.
 func (s *sluice) status() int {
 	s.t.Helper()
-	timer := time.AfterFunc(time.Minute, func() { _ = s.cmd.Process.Kill() })
+	timer := time.AfterFunc(3*time.Minute, func() { _ = s.cmd.Process.Kill() })
 	defer timer.Stop()
 	err := s.cmd.Wait()
 	var exit *exec.ExitError
@@ -403,7 +403,7 @@ func TestSignalsStopInGoodOrder(t *testing.T) {
 
 func TestNohupKeepsItsPromise(t *testing.T) {
 	file := settings(t, "path.data: %s\noutput.logstash: {hosts: ['127.0.0.1:1']}\nfilebeat.inputs: [{paths: [/nonexistent/*.log]}]\n", t.TempDir())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	var l log
 	cmd := exec.CommandContext(ctx, lookPath(t, "nohup"), binary, "tailer", "-c", file)

@@ -210,7 +210,7 @@ func TestKillsOfEverythingLoseAndDoubleNothing(t *testing.T) {
 	if sent.Load() != n {
 		t.Fatalf("%d of %d readings were published", sent.Load(), n)
 	}
-	eventually(t, "all readings have come", func() bool { return r.unique() >= n })
+	r.await(n)
 	g.stop("recorder")
 	g.stop("tailer")
 	r.prove(n)
@@ -241,7 +241,7 @@ func TestBrokerAwayForTenSeconds(t *testing.T) {
 	time.Sleep(10 * time.Second) // the outage itself
 	b.start()
 	b.publish(n/2, n, 50, &sent)
-	eventually(t, "all readings have come", func() bool { return r.unique() >= n })
+	r.await(n)
 	r.prove(n)
 }
 
@@ -258,7 +258,7 @@ func TestLogstashAwayForTheWholeRecording(t *testing.T) {
 	g.kill("tailer")
 	g.start("tailer")
 	r.start()
-	eventually(t, "all readings have come", func() bool { return r.unique() >= n })
+	r.await(n)
 	r.prove(n)
 	if failures := strings.Count(g.said("tailer"), "Failed to connect"); failures < 1 || failures > 4 {
 		t.Errorf("the outage was reported %d times; want once for each start", failures)
@@ -294,7 +294,7 @@ func TestSpoolOnAFullDiskThatIsFreedLater(t *testing.T) {
 	}
 	r.start()
 	g.start("tailer")
-	eventually(t, "all readings have come", func() bool { return r.unique() >= n })
+	r.await(n)
 	g.stop("recorder")
 	r.prove(n)
 	if c := strings.Count(g.said("recorder"), "no space left"); c > 2 {

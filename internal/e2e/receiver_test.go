@@ -7,6 +7,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/elastic/go-lumber/server/v2"
 )
@@ -90,6 +91,25 @@ func (r *receiver) unique() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.byID)
+}
+
+// await waits until n different events have come. However slow the machine is:
+// only three minutes without a further one end it.
+func (r *receiver) await(n int) {
+	r.t.Helper()
+	have, since := -1, time.Now()
+	for {
+		now := r.unique()
+		switch {
+		case now >= n:
+			return
+		case now != have:
+			have, since = now, time.Now()
+		case time.Since(since) > 3*time.Minute:
+			r.t.Fatalf("%d of %d events have come, and no more do", now, n)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // prove checks that the readings 0 to n-1 came, each under exactly one id.

@@ -48,7 +48,7 @@ func TestSegmentsDeletedBySomebodyElse(t *testing.T) {
 	b.publish(0, 100, 50, &sent)
 	r.start()
 	g.start("tailer")
-	eventually(t, "all readings have come", func() bool { return r.unique() >= 100 })
+	r.await(100)
 	g.stop("recorder")
 	r.prove(100)
 	if said := g.said("recorder"); strings.Count(said, "was deleted while it was being written") != 1 || strings.Count(said, "recording resumes") != 1 {

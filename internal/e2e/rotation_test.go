@@ -188,14 +188,14 @@ func TestRotations(t *testing.T) {
 			r.start()
 			w.write(1)
 			s.start()
-			eventually(t, "the first line has come", func() bool { return r.unique() == 1 })
+			r.await(1)
 			for range c.rounds {
 				w.write(c.lines)
 				time.Sleep(c.pause)
 				c.rotate(w)
 			}
 			w.write(1)
-			eventually(t, "all lines have come", func() bool { return r.unique() >= w.next })
+			r.await(w.next)
 			s.end(syscall.SIGTERM)
 			r.proveLines(w.next)
 		})
@@ -213,7 +213,7 @@ func TestCopyTruncate(t *testing.T) {
 	s.start()
 	for i := range 10 {
 		w.write(3000)
-		eventually(t, "the lines have come", func() bool { return r.unique() >= w.next })
+		r.await(w.next)
 		w.copyTruncate(fmt.Sprintf("%s.%d", w.path, i))
 		time.Sleep(50 * time.Millisecond) // the writer's pause at a rotation
 	}
@@ -236,7 +236,7 @@ func TestRenameWhileTheReceiverIsAway(t *testing.T) {
 		w.rename()
 	}
 	r.start()
-	eventually(t, "all lines have come", func() bool { return r.unique() >= w.next })
+	r.await(w.next)
 	s.end(syscall.SIGTERM)
 	r.proveLines(w.next)
 }
@@ -255,7 +255,7 @@ func TestTenKillsOfTheTailer(t *testing.T) {
 		s.end(syscall.SIGKILL)
 	}
 	s.start()
-	eventually(t, "all lines have come", func() bool { return r.unique() >= w.next })
+	r.await(w.next)
 	s.end(syscall.SIGTERM)
 	r.proveLines(w.next)
 }

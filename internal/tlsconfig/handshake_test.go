@@ -46,7 +46,7 @@ func listen(t *testing.T, cfg *tls.Config) string {
 
 func serveOne(c net.Conn, cfg *tls.Config) {
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	s := tls.Server(c, cfg)
 	var b [1]byte
 	if _, err := io.ReadFull(s, b[:]); err == nil {
@@ -68,7 +68,7 @@ func talk(l *Loader, addr, host string) (tls.ConnectionState, error) {
 		return tls.ConnectionState{}, err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := c.Write([]byte("x")); err != nil {
 		return c.ConnectionState(), err
 	}
@@ -274,7 +274,7 @@ func serverThat(t *testing.T, fn func(net.Conn)) string {
 			if err != nil {
 				return
 			}
-			_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(time.Minute))
 			fn(c)
 			c.Close()
 		}
