@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,7 +38,7 @@ func (a *app) registryCommand() *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "sync", Short: "Bring data.json up to date", Args: cobra.NoArgs,
-			RunE: func(*cobra.Command, []string) error { return a.syncRegistry(o) },
+			RunE: func(cmd *cobra.Command, _ []string) error { return a.syncRegistry(cmd.Context(), o) },
 		},
 		a.registryExportCommand(&o))
 	f := cmd.PersistentFlags()
@@ -133,8 +134,9 @@ func (a *app) forget(o registryFlags, name string) error {
 }
 
 // syncRegistry makes data.json current: by opening the registry, or, while the
-// tailer has it open, from what is on disk.
-func (a *app) syncRegistry(o registryFlags) error {
+// tailer has it open, from what is on disk when the tailer has written what it
+// knows now.
+func (a *app) syncRegistry(ctx context.Context, o registryFlags) error {
 	where, _, err := a.locate(o.path)
 	if err != nil {
 		return err
@@ -150,7 +152,11 @@ func (a *app) syncRegistry(o registryFlags) error {
 		}
 		reg, err := where.open(view, zerolog.Nop())
 		switch {
-		case errors.Is(err, registry.ErrLocked), errors.Is(err, errForeign):
+		case errors.Is(err, registry.ErrLocked):
+			if err = awaitFlush(ctx, folderOf(view), where.cfg.Flush); err == nil {
+				err = snapshotDurable(where, path)
+			}
+		case errors.Is(err, errForeign):
 			err = snapshotDurable(where, path)
 		case err == nil:
 			err = errors.Join(reg.Snapshot(), reg.Close())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +42,33 @@ func snapshotEntryOf(s registry.State) snapshotEntry {
 		e.Key = s.Key
 	}
 	return e
+}
+
+// flushMargin is how much later than registry.flush says a tailer may write.
+const flushMargin = time.Second
+
+// awaitFlush waits until a tailer that has the registry in dir open has made
+// durable what it knew when awaitFlush was called: that takes no longer than
+// registry.flush, and is done when log.json was written meanwhile.
+func awaitFlush(ctx context.Context, dir string, flush time.Duration) error {
+	// What is written right now was perhaps gathered a moment ago.
+	begun := time.Now().Add(flushMargin)
+	end := time.NewTimer(flush + flushMargin)
+	defer end.Stop()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-end.C:
+			return nil
+		case <-look.C:
+			if info, err := os.Stat(filepath.Join(dir, "log.json")); err == nil && info.ModTime().After(begun) {
+				return nil
+			}
+		}
+	}
 }
 
 // snapshotDurable writes data.json from what is on disk while the tailer has
