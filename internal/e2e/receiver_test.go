@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"sync"
 	"testing"
@@ -110,6 +111,30 @@ func (r *receiver) await(n int) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// missing returns how many of the readings 0 to n-1 have not come.
+func (r *receiver) missing(n int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	come := map[string]bool{}
+	for _, p := range r.byID {
+		come[p] = true
+	}
+	missing := 0
+	for i := range n {
+		if !come[payload(i)] {
+			missing++
+		}
+	}
+	return missing
+}
+
+// forget takes a reading out of the proof.
+func (r *receiver) forget(reading int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.byID, func(_, p string) bool { return p == payload(reading) })
 }
 
 // prove checks that the readings 0 to n-1 came, each under exactly one id.
