@@ -22,7 +22,7 @@ type absence struct {
 // without any value, is passed over (an output without any option counts).
 var absent = map[string]absence{
 	"filebeat.modules":             {refuse: true, why: "modules need the ingest pipelines of Elasticsearch; list the files under filebeat.inputs"},
-	"filebeat.config.modules":      {refuse: true, why: "modules need the ingest pipelines of Elasticsearch; list the files under filebeat.inputs"},
+	"filebeat.config.modules":      {}, // modules says more
 	"filebeat.config.prospectors":  {refuse: true, why: "write the inputs under filebeat.inputs"},
 	"filebeat.prospectors":         {refuse: true, why: "it was renamed; write filebeat.inputs"},
 	"filebeat.config_dir":          {refuse: true, why: "write the inputs under filebeat.inputs, or give their files as more -c"},
@@ -34,7 +34,7 @@ var absent = map[string]absence{
 	"output.redis":                 {refuse: true, why: "use output.logstash; Logstash can write to Redis"},
 	"output.discard":               {refuse: true, why: "use output.logstash"},
 	"output.elasticsearch":         {refuse: true, why: "use output.logstash; Logstash writes to Elasticsearch"},
-	"setup":                        {refuse: true, why: "index templates, lifecycle policies and dashboards are loaded on the server; remove it"},
+	"setup":                        {why: "index templates, lifecycle policies and dashboards are loaded on the server; remove it"},
 	"monitoring":                   {refuse: true, why: "there is no monitoring cluster; remove it"},
 	"xpack":                        {refuse: true, why: "there is no monitoring cluster; remove it"},
 	"cloud":                        {refuse: true, why: "name the server under output.logstash.hosts; remove it"},

@@ -109,6 +109,7 @@ func (c *Config) build(root *node, f *faults) {
 	c.Path.fill(root, c.options)
 	c.Keystore.Path = keystoreFile(c.Keystore.Path, c.Path.Data)
 	c.Logging.normalise()
+	c.modules(root, f)
 	oneOutput(root, f)
 	oneQueue(root, f)
 	c.dropDisabledOutputs(root)

@@ -125,24 +125,23 @@ recorder.mqtt: [{topics: x}]
 
 func TestOptionsOfFilebeatThatAreRefused(t *testing.T) {
 	for option, want := range map[string]string{
-		"filebeat.modules: [{module: nginx}]":          "list the files under filebeat.inputs",
-		"output.kafka.hosts: [a]":                      "Logstash can write to Kafka",
-		"output.kafka:":                                "Logstash can write to Kafka",
-		"setup.kibana.host: x":                         "loaded on the server",
-		"cloud.id: x":                                  "output.logstash.hosts",
-		"processors: [{translate_sid: {field: a}}]":    "filter of Logstash",
-		"filebeat.autodiscover.providers: [{type: x}]": "filebeat.inputs",
-		"filebeat.config.modules.path: x":              "filebeat.inputs",
-		"filebeat.overwrite_pipelines: true":           "remove it",
-		"monitoring.enabled: true":                     "remove it",
+		"filebeat.modules: [{module: nginx}]":            "list the files under filebeat.inputs",
+		"output.kafka.hosts: [a]":                        "Logstash can write to Kafka",
+		"output.kafka:":                                  "Logstash can write to Kafka",
+		"cloud.id: x":                                    "output.logstash.hosts",
+		"processors: [{translate_sid: {field: a}}]":      "filter of Logstash",
+		"filebeat.autodiscover.providers: [{type: x}]":   "filebeat.inputs",
+		"processors: [{add_docker_metadata: {host: a}}]": "take the container's name",
+		"filebeat.overwrite_pipelines: true":             "remove it",
+		"monitoring.enabled: true":                       "remove it",
 	} {
 		got := faultsOf(t, option)
 		if !strings.Contains(got, "not supported by sluice: ") || !strings.Contains(got, want) || strings.Contains(got, "\n") {
 			t.Errorf("%s: %s", option, got)
 		}
 	}
-	for _, option := range []string{"monitoring.enabled: false", "output.kafka: {enabled: false, hosts: a}", "setup.kibana:\n", "setup:\n", "filebeat.config.modules: {enabled: false}"} {
-		if got := faultsOf(t, "name: x\n"+option); strings.Contains(got, "not supported") && option != "setup.kibana:\n" {
+	for _, option := range []string{"monitoring.enabled: false", "output.kafka: {enabled: false, hosts: a}", "setup.kibana:\n", "setup.kibana.host: x", "filebeat.config.modules.path: modules.d/*.yml", "setup:\n", "filebeat.config.modules: {enabled: false}"} {
+		if got := faultsOf(t, "name: x\n"+option); strings.Contains(got, "not supported") {
 			t.Errorf("%s is refused though it asks for nothing: %s", option, got)
 		}
 	}

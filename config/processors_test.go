@@ -75,7 +75,7 @@ func TestFaultsOfProcessorsNameTheirLine(t *testing.T) {
 processors:
 - add_tag: {tags: [a]}
 - add_tags: {tags: [a], nosuch: 1}
-- add_docker_metadata: ~
+- add_docker_metadata: {host: a}
 - if.equals.a: b
   else: [{drop_event: ~}]
 - drop_event: ~

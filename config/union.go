@@ -14,8 +14,14 @@ func (d *decoder) union(n *node, v reflect.Value, name string) {
 	kinds := u.Kinds()
 	beside := newMap(n.at)
 	for _, m := range n.members {
-		if slices.Contains(kinds, m.key) {
+		why, absent := d.unsupported[v.Type()][m.key]
+		if slices.Contains(kinds, m.key) && !(absent && hasOptions(m.value)) {
 			d.choose(u, m, join(name, m.key))
+			continue
+		}
+		if absent {
+			d.faults.add(m.at, join(name, m.key), "not supported by sluice: %s", why)
+			d.faults.hold(name)
 			continue
 		}
 		beside.set(m.key, m.at, m.value)
@@ -24,11 +30,6 @@ func (d *decoder) union(n *node, v reflect.Value, name string) {
 	for _, m := range beside.members {
 		one := newMap(n.at)
 		one.set(m.key, m.at, m.value)
-		if why, ok := d.unsupported[v.Type()][m.key]; ok {
-			d.faults.add(m.at, join(name, m.key), "not supported by sluice: %s", why)
-			d.faults.hold(name)
-			continue
-		}
 		before := len(d.faults.list)
 		d.inside = v.Type()
 		d.members(one, v, name, place{options: schema.Of(v.Type()), kinds: kinds})
@@ -36,6 +37,14 @@ func (d *decoder) union(n *node, v reflect.Value, name string) {
 			d.faults.hold(name)
 		}
 	}
+}
+
+// hasOptions says whether a section has any option but a condition.
+func hasOptions(n *node) bool {
+	if n.kind != mapKind {
+		return !n.isNull()
+	}
+	return slices.ContainsFunc(n.members, func(m member) bool { return m.key != "when" })
 }
 
 // choose makes a union one of its kinds and fills that kind's options.

@@ -1,5 +1,3 @@
-//go:build golden
-
 // Package golden runs recorded cases against the built sluice: what a real
 // Filebeat 9.0 made of a configuration and some files is what sluice must make
 // of them. It holds tests only.

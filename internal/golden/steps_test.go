@@ -1,5 +1,3 @@
-//go:build golden
-
 package golden
 
 import (

@@ -5,8 +5,11 @@ import "time"
 // restKinds are the processors that fewer configurations use, with their
 // defaults.
 var restKinds = map[string]func() options{
-	"add_formatted_index":   func() options { return &addFormattedIndex{} },
-	"add_network_direction": func() options { return &addNetworkDirection{} },
+	"add_cloud_metadata":      func() options { return &elsewhere{} },
+	"add_docker_metadata":     func() options { return &elsewhere{} },
+	"add_kubernetes_metadata": func() options { return &elsewhere{} },
+	"add_formatted_index":     func() options { return &addFormattedIndex{} },
+	"add_network_direction":   func() options { return &addNetworkDirection{} },
 	"add_observer_metadata": func() options {
 		return &addObserverMetadata{NetInfo: observerNet{true}, Cache: observerCache{5 * time.Minute}}
 	},

@@ -1,7 +1,8 @@
 package processor
 
 // Unsupported are the processors of Filebeat that sluice does not have, and
-// what to do instead.
+// what to do instead. Those among them that are kinds as well may stand without
+// options: they do nothing then.
 var Unsupported = map[string]string{
 	"add_cloud_metadata":        "a gateway is no machine of a cloud; write its fields with add_fields",
 	"add_cloudfoundry_metadata": "there is no Cloud Foundry on a gateway; write the fields with add_fields",
