@@ -37,8 +37,8 @@ func TestEventIsAsFilebeatSendsIt(t *testing.T) {
 	in.Type = TypeLog
 	raw, e := compileEvent(t, testDocument(&c, &in, "/var/log/gw/feeds.log", "gen"), 1795290219155, 48, `21.50 "x"`)
 	want := `{"@timestamp":"2026-11-21T19:43:39.155Z","@metadata":{"beat":"filebeat","type":"_doc","version":"9.0.0","_id":"gen-48"},` +
-		`"agent":{"ephemeral_id":"run-id","id":"agent-id","name":"gw-1","type":"filebeat","version":"9.0.0"},"ecs":{"version":"8.0.0"},"host":{"name":"gw-1"},` +
-		`"input":{"type":"log"},"log":{"file":{"path":"/var/log/gw/feeds.log"},"offset":48},"message":"21.50 \"x\""}`
+		`"log":{"file":{"path":"/var/log/gw/feeds.log"},"offset":48},"message":"21.50 \"x\"",` +
+		`"agent":{"ephemeral_id":"run-id","id":"agent-id","name":"gw-1","type":"filebeat","version":"9.0.0"},"ecs":{"version":"8.0.0"},"host":{"name":"gw-1"},"input":{"type":"log"}}`
 	if raw != want {
 		t.Errorf("got  %s\nwant %s", raw, want)
 	}

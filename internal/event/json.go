@@ -17,7 +17,8 @@ type Base struct{ Beat, Type, Version string }
 //
 //	{"@timestamp":…,"@metadata":{"beat":…,"type":…,"version":…,…},…}
 //
-// Names are sorted but for these. The result is always valid UTF-8.
+// Names are sorted but for these and for log and message, which come next. The
+// result is always valid UTF-8.
 func (e *Event) AppendJSON(b []byte, base Base, escapeHTML bool) []byte {
 	w := writer{b, escapeHTML}
 	w.raw(`{"@timestamp":"`)
@@ -30,10 +31,21 @@ func (e *Event) AppendJSON(b []byte, base Base, escapeHTML bool) []byte {
 	w.text(base.Version)
 	w.members(e.Meta, true)
 	w.raw(`}`)
-	w.members(e.Fields, true)
+	for _, name := range changing {
+		if v, ok := e.Fields[name]; ok {
+			w.raw(`,"` + name + `":`)
+			w.value(v)
+		}
+	}
+	w.members(e.Fields, true, changing...)
 	w.raw(`}`)
 	return w.b
 }
+
+// changing are the fields that differ from event to event. They come first,
+// near the time and the id: what is equal is then one piece, which a
+// compressor finds at once.
+var changing = []string{"log", "message"}
 
 // AppendJSON appends any value as JSON, names sorted. Numbers that JSON has
 // none for (NaN, infinities) become null.
@@ -57,12 +69,15 @@ func (w *writer) text(s string) {
 	w.b = append(w.b, '"')
 }
 
-// members appends fields without braces; more says that some come before.
-func (w *writer) members(m map[string]any, more bool) {
+// members appends fields without braces, but for those named; more says that
+// some come before.
+func (w *writer) members(m map[string]any, more bool, but ...string) {
 	var scratch [32]string
 	names := scratch[:0]
 	for name := range m {
-		names = append(names, name)
+		if !slices.Contains(but, name) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	for _, name := range names {
