@@ -13,8 +13,7 @@ import (
 
 // reportConfig is /etc/filebeat/filebeat.yml of a Raspberry Pi that writes
 // MQTT messages to disk with mosquitto_sub and rotatelogs, and ships them with
-// Filebeat 7.6.1: the file of the package with one input and Logstash, without
-// what only Elasticsearch and Kibana need.
+// Filebeat 7.6.1: the file of the package, with one input and Logstash.
 const reportConfig = `###################### Filebeat Configuration Example #########################
 
 #=========================== Filebeat inputs =============================
@@ -38,10 +37,30 @@ filebeat.inputs:
   # matching any regular expression from the list.
   #exclude_lines: ['^DBG']
 
+#============================= Filebeat modules ===============================
+
+filebeat.config.modules:
+  # Glob pattern for configuration loading
+  path: ${path.config}/modules.d/*.yml
+
+  # Set to true to enable config reloading
+  reload.enabled: false
+
+#==================== Elasticsearch template setting ==========================
+
+setup.template.settings:
+  index.number_of_shards: 1
+  #index.codec: best_compression
+  #_source.enabled: false
+
 #================================ General =====================================
 
 #name:
 #tags: ["service-X", "web-tier"]
+
+#============================== Kibana =====================================
+
+setup.kibana:
 
 #================================ Outputs =====================================
 
@@ -62,7 +81,9 @@ output.logstash:
 
 processors:
   - add_host_metadata: ~
-  #- add_cloud_metadata: ~
+  - add_cloud_metadata: ~
+  - add_docker_metadata: ~
+  - add_kubernetes_metadata: ~
 
 #================================ Logging =====================================
 
