@@ -8,7 +8,7 @@
 //     notifications of the system (fsnotify) only make it sooner.
 //   - A file is one inode that an input follows. Idle, it is a small struct:
 //     no goroutine, no open handle beyond a cache of 128.
-//   - A harvester is the reader of an open file.
+//   - A harvester is the reader of an open file. Standard input is one, too.
 //   - An event is one line plus metadata, encoded once as a JSON document
 //     straight into a batch.
 //   - A lane is one connection with its batches and files; two goroutines:
@@ -21,6 +21,12 @@
 //	filter, encode into the batch ─► full, or flush timeout ─► ship: Conn.Send
 //	─► Conn.Acks: n more documents ─► span by span: file.commit(offset)
 //	─► registry.Commit ─► (Maintain) registry.Sync
+//
+// Lines of an input with parsers (multiline, JSON, container, syslog) or
+// processors take the slow way (slow.go): through its parser.Chain, which may
+// join, split and hold lines, and as an event.Event, a tree of fields, through its
+// processors and the general ones. A line that a chain holds is acknowledged by
+// nobody: the offset stays at its start. All other lines never become a tree.
 //
 // Nothing travels back to the reader. When the connection is lost, ship sends
 // the unacknowledged documents again from the batches, byte for byte the same.
@@ -35,7 +41,13 @@
 //
 // # Identity
 //
-// A file is device and inode, its birth time where the file system knows one,
+// By what a State is found again is the input's file_identity, as in Filebeat:
+// device and inode (native), a hash of the first 1,024 bytes (fingerprint; until
+// a file has as many, and for the second of two files with the same, native), the
+// path, or the inode and a marker file. A State of another identity, type or input
+// id is adopted, so that none of these changes sends anything again.
+//
+// Whatever the identity, a file is device and inode, its birth time where the file system knows one,
 // and a hash of its first bytes (xxhash64) that grows with the file up to
 // 1,024 bytes: small files are shipped at once, identical files stay two, and
 // an inode that is used anew is seen. The hash is checked whenever a file is
