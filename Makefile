@@ -27,7 +27,8 @@ all: build
 build: bin/sluice
 
 bin/sluice: FORCE
-	$(BUILD) -o $@ ./cmd/sluice
+	@echo "go build -o $@ ./cmd/sluice"
+	@$(BUILD) -o $@ ./cmd/sluice
 FORCE:
 
 demo: build
@@ -61,13 +62,17 @@ bench: build deps
 cross: bin/sluice-arm6 bin/sluice-arm7 bin/sluice-arm64 bin/sluice-amd64
 	@size=$$(stat -c %s bin/sluice-arm6); echo "bin/sluice-arm6: $$size bytes (limit $(MAX_ARM6))"; test $$size -le $(MAX_ARM6)
 bin/sluice-arm6: FORCE
-	GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o $@ ./cmd/sluice
+	@echo "go build -o $@ ./cmd/sluice"
+	@GOOS=linux GOARCH=arm GOARM=6 $(BUILD) -o $@ ./cmd/sluice
 bin/sluice-arm7: FORCE
-	GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o $@ ./cmd/sluice
+	@echo "go build -o $@ ./cmd/sluice"
+	@GOOS=linux GOARCH=arm GOARM=7 $(BUILD) -o $@ ./cmd/sluice
 bin/sluice-arm64: FORCE
-	GOOS=linux GOARCH=arm64 $(BUILD) -o $@ ./cmd/sluice
+	@echo "go build -o $@ ./cmd/sluice"
+	@GOOS=linux GOARCH=arm64 $(BUILD) -o $@ ./cmd/sluice
 bin/sluice-amd64: FORCE
-	GOOS=linux GOARCH=amd64 $(BUILD) -o $@ ./cmd/sluice
+	@echo "go build -o $@ ./cmd/sluice"
+	@GOOS=linux GOARCH=amd64 $(BUILD) -o $@ ./cmd/sluice
 
 # The demo on emulated processors: a Pi Zero's ARMv6, and 64-bit ARM.
 test-arm: cross
