@@ -350,7 +350,16 @@ func (c *Conn) dueSilence(now time.Time) error {
 	}
 	c.lane.client.countError("read")
 	return connErrorf(c.addr, errSilence, "no sign of life from the server for %v with %d documents unacknowledged (timeout); look at the network and the server",
-		now.Sub(c.flight.sign).Round(time.Millisecond), c.flight.documents())
+		about(now.Sub(c.flight.sign)), c.flight.documents())
+}
+
+// about rounds a duration that is a deadline and a little more, so that an
+// outage's log lines are equal: each different one is logged.
+func about(d time.Duration) time.Duration {
+	if d < 10*time.Second {
+		return d.Round(100 * time.Millisecond)
+	}
+	return d.Round(time.Second)
 }
 
 func (c *Conn) dueProgress(now time.Time) error {

@@ -323,3 +323,16 @@ func TestDocumentsArriveUnchangedAtEveryLevel(t *testing.T) {
 		})
 	}
 }
+
+func TestDurationsOfAnOutageReadTheSame(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		2001 * time.Millisecond:           "2s",
+		250 * time.Millisecond:            "300ms",
+		30*time.Second + 12345678:         "30s",
+		75*time.Second + time.Millisecond: "1m15s",
+	} {
+		if got := about(d).String(); got != want {
+			t.Errorf("%v reads %s, want %s", d, got, want)
+		}
+	}
+}
