@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,6 +99,10 @@ func (a *app) printProof(proof demo.Proof, f demoFlags) error {
 	return err
 }
 
+// oneSignal is how long signals count as the same one: timeout(1) sends its
+// signal to the process, and then to the group that the process is in.
+const oneSignal = 500 * time.Millisecond
+
 // secondSignal returns a channel that is closed by a signal after the one that
 // has ended ctx.
 func secondSignal(ctx context.Context) (<-chan struct{}, func()) {
@@ -106,12 +111,19 @@ func secondSignal(ctx context.Context) (<-chan struct{}, func()) {
 	done := make(chan struct{})
 	stopped := context.AfterFunc(ctx, func() {
 		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		select {
-		case <-signals:
-			close(abort)
-		case <-done:
+		defer signal.Stop(signals)
+		first := time.Now()
+		for {
+			select {
+			case <-signals:
+				if time.Since(first) >= oneSignal {
+					close(abort)
+					return
+				}
+			case <-done:
+				return
+			}
 		}
-		signal.Stop(signals)
 	})
 	return abort, func() { stopped(); close(done) }
 }
