@@ -58,19 +58,6 @@ func (n *node) set(key string, at position, value *node) {
 	n.members = append(n.members, member{key, at, value})
 }
 
-// remove drops a member.
-func (n *node) remove(key string) {
-	i, ok := n.index[key]
-	if !ok {
-		return
-	}
-	n.members = append(n.members[:i:i], n.members[i+1:]...)
-	delete(n.index, key)
-	for j := i; j < len(n.members); j++ {
-		n.index[n.members[j].key] = j
-	}
-}
-
 // find follows a dotted name, through lists by number; nil when there is
 // nothing.
 func (n *node) find(name string) *node {

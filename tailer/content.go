@@ -32,7 +32,7 @@ func (in *input) openContent(path string) (*content, error) {
 	}
 	var magic [2]byte
 	n, err := f.ReadAt(magic[:], 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		c.close()
 		return nil, err
 	}
@@ -50,7 +50,6 @@ type unzipped struct {
 	zr   *gzip.Reader
 	at   int64 // of the next byte that zr gives
 	head []byte
-	err  error // the end, or what is wrong with the file
 }
 
 // errUnzip says that a file's compressed bytes are damaged or end early.
@@ -80,7 +79,7 @@ func (u *unzipped) ReadAt(p []byte, off int64) (int, error) {
 	u.at += int64(n)
 	if errors.Is(err, io.ErrUnexpectedEOF) && n < len(p) {
 		// Either the content ends, or the file does in the midst of it.
-		if _, next := u.zr.Read(make([]byte, 1)); next == io.EOF {
+		if _, next := u.zr.Read(make([]byte, 1)); errors.Is(next, io.EOF) {
 			return n, io.EOF
 		}
 	}
@@ -102,7 +101,7 @@ func (u *unzipped) rewind() error {
 }
 
 func unzipFault(err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errUnzip, err)

@@ -2,6 +2,7 @@ package tailer
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"path/filepath"
 	"slices"
@@ -122,7 +123,7 @@ func (f *file) original() *file {
 func alike(content io.ReaderAt, g *file) bool {
 	var a, b [prefixLimit]byte
 	n, err := content.ReadAt(a[:], 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return true // a compressed file that is not complete yet
 	}
 	c, err := g.in.openContent(g.path)
@@ -131,7 +132,7 @@ func alike(content io.ReaderAt, g *file) bool {
 	}
 	defer c.close()
 	m, err := c.data.ReadAt(b[:], 0)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return false
 	}
 	return n <= m && bytes.Equal(a[:n], b[:n])

@@ -42,13 +42,8 @@ func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
 	for start := offset; ; {
 		n, err := h.data.ReadAt(l.spare[have:], offset+int64(have))
 		have += n
-		if n > 0 && h.file != nil && l.t.cfg.Settle != nil {
-			if settleErr := l.t.cfg.Settle(h.path, h.file); settleErr != nil {
-				err = settleErr
-			}
-		}
-		if err != nil && err != io.EOF {
-			l.reportRead(f, err)
+		if fault := l.settled(h, n, err); fault != nil {
+			l.reportRead(f, fault)
 			l.rewind(f)
 			f.close("closed after a read error")
 			return false
@@ -79,6 +74,17 @@ func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
 			l.spare = append(l.spare, make([]byte, min(len(l.spare), f.in.maxBytes+readBuffer))...)
 		}
 	}
+}
+
+// settled returns what hinders that n bytes, read with err, are sent.
+func (l *lane) settled(h *harvester, n int, err error) error {
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if n > 0 && h.file != nil && l.t.cfg.Settle != nil {
+		return l.t.cfg.Settle(h.path, h.file)
+	}
+	return nil
 }
 
 // shrink lets go of a buffer that had grown for a long line.

@@ -40,7 +40,7 @@ func TestSyncWaitsForWhatTheTailerKnows(t *testing.T) {
 		}
 	}()
 	var out, errs bytes.Buffer
-	if code := run(context.Background(), []string{"registry", "sync", "-E", "path.data=" + dir, "-E", "filebeat.registry.flush=1m"}, nil, &out, &errs); code != 0 {
+	if code := run(context.Background(), []string{"sluice", "registry", "sync", "-E", "path.data=" + dir, "-E", "filebeat.registry.flush=1m"}, nil, &out, &errs); code != 0 {
 		t.Errorf("exit status %d: %s", code, errs.String())
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "registry", "filebeat", "data.json"))

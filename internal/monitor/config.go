@@ -38,7 +38,8 @@ type NamedPipe struct {
 // Pprof is http.pprof.*.
 type Pprof struct {
 	// Enabled serves /debug/pprof/ (all of Go's profiles, and profile for the
-	// CPU; not trace). Default: false. Filebeat: http.pprof.enabled.
+	// CPU; not trace). Without effect on 32-bit ARM, where it would make the
+	// program larger. Default: false. Filebeat: http.pprof.enabled.
 	Enabled bool `config:"enabled"`
 	// BlockProfileRate samples one blocking event in so many nanoseconds spent
 	// blocked; 1 takes all, 0 none. Default: 0. Filebeat:

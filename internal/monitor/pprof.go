@@ -1,3 +1,5 @@
+//go:build !arm
+
 package monitor
 
 import (
@@ -8,6 +10,9 @@ import (
 	"strconv"
 	"time"
 )
+
+// profiling says whether the program can take profiles.
+const profiling = true
 
 // The profiles are served by runtime/pprof itself: net/http/pprof would make
 // the program 300 kB larger.

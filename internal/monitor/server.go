@@ -46,6 +46,9 @@ func (m *Monitor) Listen() error {
 		m.listener = nil
 		return err
 	}
+	if m.cfg.Pprof.Enabled && !profiling {
+		m.log.Warn().Msg("http.pprof has no effect: the program for 32-bit ARM takes no profiles; use another machine's")
+	}
 	m.cfg.Pprof.sampling()
 	m.log.Info().Msgf("Starting stats endpoint. Metrics endpoint listening on: %s (configured: %s)", m.listener.Addr(), m.cfg.Host)
 	return nil
