@@ -150,7 +150,7 @@ func (r *run) try(s registry.State, c *Candidate) error {
 	case !filepath.IsAbs(s.Source):
 		return keep("its state names no absolute path")
 	case s.Inode == 0:
-		return keep("its state does not name the inode (another file_identity than native)")
+		return keep("its state does not name the inode: Filebeat wrote it, and the file was not read since")
 	case r.seen[id]:
 		r.removed = append(r.removed, s.Key)
 		return keep("was deleted with another state of the same file")

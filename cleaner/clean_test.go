@@ -246,7 +246,7 @@ func TestReasonsToKeepAFile(t *testing.T) {
 			s.states[0].Source = "a.log"
 			return "a.log"
 		}},
-		{"identity without inode", "its state does not name the inode (another file_identity than native)", func(s *spool, _ *Options) string {
+		{"identity without inode", "its state does not name the inode: Filebeat wrote it, and the file was not read since", func(s *spool, _ *Options) string {
 			path := s.file("a.log", "one\n", -1)
 			s.states[0].Inode = 0
 			return path

@@ -77,6 +77,7 @@
 //
 //	{"ttl":-1,"updated":[<extra>,<seconds>],"cursor":{"offset":9},
 //	 "meta":{"source":"/path","identifier_name":"native"},
+//	 "native":"<inode>-<device>" (if that is not the identity),
 //	 "generation":"…","birth":"1795290219155000000","prefix_hash":"…","prefix_length":1024}
 //
 // Where a log input's files have meta, the id begins with a hash of it:

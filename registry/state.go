@@ -30,8 +30,8 @@ type State struct {
 	Type string
 
 	// Inode and Device as stat gives them. For a filestream they are part of a
-	// native key and 0 with any other identity: Filebeat's format has no place
-	// for them.
+	// native key; with any other identity they are ours, in a field that Filebeat
+	// ignores and drops, and 0 if Filebeat wrote the State.
 	Inode, Device uint64
 
 	// ID is the file's identity, "native::<inode>-<device>" and the like; the

@@ -94,10 +94,26 @@ func (d *decoder) common(name string, value []byte) (err error) {
 	case "prefix_length":
 		s.PrefixLen, err = parseOffset(value)
 	default:
+		if name == "native" && d.place(value) {
+			return nil
+		}
 		r := d.more()
 		r.value = appendField(r.value, name, value)
 	}
 	return err
+}
+
+// place reads "<inode>-<device>" of a State that is not known by them.
+func (d *decoder) place(value []byte) bool {
+	text, err := unquote(value)
+	if err != nil || kindOf(d.state.Key) != kindFilestream {
+		return false
+	}
+	inode, device, ok := nativeOf("native::" + text)
+	if ok {
+		d.state.Inode, d.state.Device = inode, device
+	}
+	return ok
 }
 
 func (d *decoder) logField(name string, value []byte) (err error) {
@@ -277,6 +293,13 @@ func appendValue(b []byte, s *State, r *rest, key bool) []byte {
 	}
 	if kindOf(s.Key) == kindFilestream {
 		b = appendFilestream(b, s, r)
+		if s.Inode != 0 && identifierOf(s.ID) != "native" {
+			b = append(b, `,"native":"`...)
+			b = strconv.AppendUint(b, s.Inode, 10)
+			b = append(b, '-')
+			b = strconv.AppendUint(b, s.Device, 10)
+			b = append(b, '"')
+		}
 	} else {
 		b = appendLog(b, s)
 	}

@@ -29,6 +29,7 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 		return nil
 	}
 	state, known := t.stateOf(f, info)
+	own := known // else it may be a copy of what is being read
 	if !known {
 		var wait bool
 		if state, known, wait = t.copied(f, now); wait {
@@ -40,8 +41,11 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 		f.read, f.acked = state.Offset, state.Offset
 		f.generation, f.prefix = state.Generation, prefix{state.PrefixHash, state.PrefixLen}
 		f.unsure = info.size < state.Offset || info.mtime.After(state.Timestamp)
-		if state.Source != path { // renamed while nobody looked
-			state.Source = path
+		f.ignored = own && t.passOver(f, age)
+		if state.Source != path || state.Inode != f.inode.ino || state.Device != f.inode.dev {
+			// Renamed or moved while nobody looked, or known to Filebeat by other
+			// things: whoever cleans up must find it.
+			state.Source, state.Inode, state.Device = path, f.inode.ino, f.inode.dev
 			t.reg.Commit(state)
 		}
 	case !t.begin(f, age):
@@ -58,16 +62,15 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 // followed.
 func (t *Tailer) begin(f *file, age time.Duration) bool {
 	in := f.in
+	why := in.ignores(t, f, age)
 	switch {
-	case in.cfg.IgnoreOlder > 0 && age > in.cfg.IgnoreOlder:
-		in.log.Debug().Str("path", f.path).Msg("Ignore file because ignore_older reached")
-		if in.cfg.CleanInactive > 0 && age > in.cfg.CleanInactive {
+	case why != "":
+		in.log.Debug().Str("path", f.path).Msgf("Ignore file because %s reached", why)
+		if why == "ignore_older" && in.cfg.CleanInactive > 0 && age > in.cfg.CleanInactive {
 			in.log.Debug().Str("path", f.path).Msg("Do not write state for ignore_older because clean_inactive reached")
 			return false
 		}
-	case in.inactiveBefore(t).After(f.mtime.Add(resolution(f.mtime))):
-		in.log.Debug().Str("path", f.path).Msg("Ignore file because ignore_inactive reached")
-	case in.tail && f.size > 0:
+	case in.tail && !in.scanned && f.size > 0:
 		in.log.Debug().Str("path", f.path).Msg("new file: only what is added to it is read (tail_files)")
 	default:
 		in.log.Debug().Msgf("Start harvester for new file: %s", f.path)
@@ -79,6 +82,29 @@ func (t *Tailer) begin(f *file, age time.Duration) bool {
 	}
 	f.save()
 	return true
+}
+
+// passOver says whether a file with a State is not read until it changes,
+// though lines of it were never sent.
+func (t *Tailer) passOver(f *file, age time.Duration) bool {
+	why := f.in.ignores(t, f, age)
+	if why == "" || f.gz || f.read == f.size {
+		return false
+	}
+	f.in.log.Debug().Str("path", f.path).Int64("offset", f.read).Msgf("Ignore file because %s reached: it is read on from there when it changes", why)
+	return true
+}
+
+// ignores names the option for which a file is too old to be read as it is:
+// ignore_older or ignore_inactive; empty if there is none.
+func (in *input) ignores(t *Tailer, f *file, age time.Duration) string {
+	switch {
+	case in.cfg.IgnoreOlder > 0 && age > in.cfg.IgnoreOlder:
+		return "ignore_older"
+	case in.inactiveBefore(t).After(f.mtime.Add(resolution(f.mtime))):
+		return "ignore_inactive"
+	}
+	return ""
 }
 
 // inactiveBefore returns the time before which an unchanged file is inactive

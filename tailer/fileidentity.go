@@ -209,6 +209,9 @@ func (t *Tailer) rekey(f *file, key string) {
 
 // addOrphan keeps a State that no file has claimed yet.
 func (t *Tailer) addOrphan(s registry.State) {
+	if name := identifierName(s.ID); name == identityFingerprint || name == identityPath {
+		s.Inode, s.Device = 0, 0 // it is not known by them
+	}
 	t.orphans.add(s, s.Source)
 	if fp := printOf(&s); fp != "" {
 		t.orphanPrints[fp] = append(t.orphanPrints[fp], s)

@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
+
+	"sluice/registry"
 )
 
 // newFilestream is a gateway with one filestream input, as Filebeat 9 has it.
@@ -372,5 +376,36 @@ func TestCopytruncateWhileTheServerIsAway(t *testing.T) {
 			t.Fatalf("%q and %q have one id", old, e.Message)
 		}
 		ids[e.Metadata.ID] = e.Message
+	}
+}
+
+// The cleaner needs to know which file a State is about, whatever its identity.
+func TestStatesOfAnyIdentityNameTheInode(t *testing.T) {
+	for _, kind := range []string{identityFingerprint, identityPath} {
+		t.Run(kind, func(t *testing.T) {
+			g := newFilestream(t)
+			g.cfg.Inputs[0].FileIdentity.Choose(kind)
+			long := strings.Repeat("w", 1500)
+			g.write("a.log", long+"\n")
+			g.start()
+			g.want(long)
+			g.eventually("it is known by "+kind, func() bool {
+				k := g.keys("a.log")
+				return len(k) == 1 && strings.Contains(k[0], "::"+kind+"::") && g.offset("a.log") == 1501
+			})
+			g.halt()
+			reg, err := registry.Open(g.path("data"), registry.DefaultConfig(), zerolog.Nop())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reg.Close()
+			info, err := statFile(g.path("a.log"), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := reg.States()[0]; s.Inode != info.ino || s.Device != info.dev {
+				t.Errorf("the State names %d on %d, the file is %d on %d", s.Inode, s.Device, info.ino, info.dev)
+			}
+		})
 	}
 }
