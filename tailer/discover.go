@@ -42,7 +42,7 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 		f.generation, f.prefix = state.Generation, prefix{state.PrefixHash, state.PrefixLen}
 		f.unsure = info.size < state.Offset || info.mtime.After(state.Timestamp)
 		f.ignored = own && t.passOver(f, age)
-		if state.Source != path || state.Inode != f.inode.ino || state.Device != f.inode.dev {
+		if state.Key == f.key && (state.Source != path || state.Inode != f.inode.ino || state.Device != f.inode.dev) {
 			// Renamed or moved while nobody looked, or known to Filebeat by other
 			// things: whoever cleans up must find it.
 			state.Source, state.Inode, state.Device = path, f.inode.ino, f.inode.dev
