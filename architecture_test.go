@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"registry":              {"internal/durable"},
 	"recorder":              {"internal/durable", "internal/tlsconfig"},
 	"logstash":              {"internal/tlsconfig", "internal/deflate"},
-	"tailer":                {"registry", "internal/durable", "internal/event", "internal/formatstring", "internal/parser", "internal/processor"},
+	"tailer":                {"registry", "internal/durable", "internal/event", "internal/formatstring", "internal/parser", "internal/processor", "internal/tlsconfig"},
 	"cleaner":               {"registry", "internal/durable"},
 	"config":                {"registry", "recorder", "logstash", "tailer", "cleaner", "internal/tlsconfig", "internal/keystore", "internal/localout", "internal/logfile", "internal/monitor", "internal/parser", "internal/processor"},
 	"internal/gateway":      {"config", "registry", "recorder", "logstash", "tailer", "cleaner", "internal/localout", "internal/monitor"},

@@ -12,7 +12,7 @@ import (
 // line. Odd but usable files become Warnings.
 func (c *Config) CheckFiles() error {
 	var f faults
-	for _, s := range append(c.outputTLS(), c.recorderTLS()...) {
+	for _, s := range slices.Concat(c.inputTLS(), c.outputTLS(), c.recorderTLS()) {
 		c.Warnings = append(c.Warnings, c.checkTLS(s, &f)...)
 	}
 	return c.hidden(&f)
@@ -21,6 +21,12 @@ func (c *Config) CheckFiles() error {
 // CheckOutputFiles reads the files of the output alone: the recorder's may
 // belong to another user. Warnings are left to the output.
 func (c *Config) CheckOutputFiles() error { return c.checkSections(c.outputTLS()) }
+
+// CheckTailerFiles reads the files of the output and of the inputs of type mqtt.
+// Warnings are left to them.
+func (c *Config) CheckTailerFiles() error {
+	return c.checkSections(slices.Concat(c.inputTLS(), c.outputTLS()))
+}
 
 // CheckRecorderFiles reads the files of the recorder's brokers alone.
 // Warnings are left to the recorder.

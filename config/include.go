@@ -85,7 +85,7 @@ func LoadInputs(c *Config) ([]InputFile, error) {
 	var files []InputFile
 	for i, path := range c.includedPaths() {
 		file := c.readInputs(path, i, &f)
-		checkIDs(file.Inputs, append(c.otherIDs(), idsOf(files)...), path, &f)
+		checkIDs(file.Inputs, c.inputsBeside(files...), path, &f)
 		files = append(files, file)
 	}
 	if err := c.hidden(&f); err != nil {
@@ -152,6 +152,7 @@ func (c *Config) decodeInputs(list *node, f *faults) []tailer.InputConfig {
 	v := reflect.ValueOf(&inputs).Elem()
 	newDecoder(f).decode(list, v, "filebeat.inputs", false)
 	validate(root, v, "filebeat.inputs", f)
+	checkMQTT(inputs, root, f)
 	warnInputs(inputs, root, f)
 	hideSecrets(f.list[had:], secretsOf(root))
 	if len(f.list) > had {

@@ -25,10 +25,14 @@ func uniqueIDs(inputs []tailer.InputConfig, root *node, f *faults) {
 		}
 		seen = append(seen, id)
 	}
+	checkClashes(inputs, nil, root.locate, f)
 }
 
-// checkIDs refuses inputs of an included file whose ids others have.
-func checkIDs(inputs []tailer.InputConfig, taken []string, path string, f *faults) {
+// checkIDs refuses inputs of an included file whose ids, or sessions at a
+// broker, others have.
+func checkIDs(inputs, others []tailer.InputConfig, path string, f *faults) {
+	checkClashes(inputs, others, func(string) position { return position{file: path} }, f)
+	taken := idsOf(others)
 	for i := range inputs {
 		id := inputID(&inputs[i])
 		if id == "" {
@@ -53,18 +57,19 @@ func isFilestream(in *tailer.InputConfig) bool {
 	return cmp.Or(in.Type, in.InputType) == tailer.TypeFilestream
 }
 
-// otherIDs are the ids of the main configuration.
-func (c *Config) otherIDs() []string {
-	return idsOf([]InputFile{{Inputs: c.Filebeat.Inputs}})
+// inputsBeside are the inputs of the main configuration and of files.
+func (c *Config) inputsBeside(files ...InputFile) []tailer.InputConfig {
+	list := slices.Clone(c.Filebeat.Inputs)
+	for _, file := range files {
+		list = append(list, file.Inputs...)
+	}
+	return list
 }
 
-func idsOf(files []InputFile) []string {
-	var ids []string
-	for _, file := range files {
-		for i := range file.Inputs {
-			if id := inputID(&file.Inputs[i]); id != "" {
-				ids = append(ids, id)
-			}
+func idsOf(inputs []tailer.InputConfig) (ids []string) {
+	for i := range inputs {
+		if id := inputID(&inputs[i]); id != "" {
+			ids = append(ids, id)
 		}
 	}
 	return ids
@@ -76,6 +81,10 @@ func warnInputs(inputs []tailer.InputConfig, root *node, f *faults) {
 		if in := &inputs[i]; in.Enabled && isFilestream(in) && in.ID == "" {
 			name := fmt.Sprintf("filebeat.inputs.%d", i)
 			f.warn(root.locate(name), name, "filestream input without ID: it works as long as there is one such input; better add an id of its own, such as id: my-logs")
+		}
+		for _, w := range slices.Concat(inputs[i].MQTTWarnings(), inputs[i].Warnings()) {
+			name := fmt.Sprintf("filebeat.inputs.%d.%s", i, w.Option)
+			f.warn(root.locate(name), name, "%s", w.Fault)
 		}
 		if inputs[i].Enabled {
 			warnProcessors(inputs[i].Processors, fmt.Sprintf("filebeat.inputs.%d.processors", i), root, f)

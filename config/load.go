@@ -117,6 +117,8 @@ func (c *Config) build(root *node, f *faults) {
 		c.spool(root)
 	}
 	validate(root, v, "", f)
+	checkMQTT(c.Filebeat.Inputs, root, f)
+	c.checkSeries(f)
 	if c.MaxProcs < 0 {
 		f.add(root.locate("max_procs"), "max_procs", "must not be negative; 0 uses all CPUs")
 	}

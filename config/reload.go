@@ -111,11 +111,11 @@ func (s *InputFiles) find(path string) *watched {
 func (s *InputFiles) read(w *watched, order int, before []*watched, f *faults) bool {
 	had := len(f.list)
 	file := s.cfg.readInputs(w.path, order, f)
-	taken := s.cfg.otherIDs()
+	others := s.cfg.inputsBeside()
 	for _, other := range before {
-		taken = append(taken, idsOf([]InputFile{other.file})...)
+		others = append(others, other.file.Inputs...)
 	}
-	checkIDs(file.Inputs, taken, w.path, f)
+	checkIDs(file.Inputs, others, w.path, f)
 	w.stale, w.bad = false, len(f.list) > had
 	if w.bad {
 		return false

@@ -103,6 +103,10 @@ type MQTTConfig struct {
 	// Format is "json" (one object a line), or a format string of mosquitto_sub,
 	// such as "%I %t %p" or "@FT@T@z,%t,%p". Default: json.
 	Format string `config:"format"`
+
+	// Quiet leaves out the warnings about qos and clean_session: they were given
+	// already. No option.
+	Quiet bool
 }
 
 // BackoffConfig is the wait between two attempts to connect: it doubles from

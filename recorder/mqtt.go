@@ -71,6 +71,9 @@ func newMQTTSource(cfg MQTTConfig, q *queue, st *stats, log zerolog.Logger) (*mq
 
 // warn tells what is allowed but not safe.
 func (m *mqttSource) warn() {
+	if m.cfg.Quiet {
+		return
+	}
 	best := *m.cfg.QoS
 	for _, t := range m.cfg.Topics {
 		if t.QoS != nil {

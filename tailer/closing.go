@@ -33,10 +33,16 @@ func (f *file) leaving(now time.Time) string {
 		return "File was removed. Closing because close_removed is enabled"
 	case renamed && f.in.closeRenamed:
 		return "File was renamed. Closing because close_renamed is enabled"
-	case f.pump == nil && f.harvester.holds() && now.Sub(f.harvester.lastLine) >= f.in.closeInactive:
+	case f.pump == nil && f.harvester.holds() && f.inactive(now):
 		return "Closing file: inactive"
 	}
 	return ""
+}
+
+// inactive says whether the last line was read so long ago that the file is to
+// be closed (close_inactive). io is held.
+func (f *file) inactive(now time.Time) bool {
+	return f.in.closeInactive > 0 && now.Sub(f.harvester.lastLine) >= f.in.closeInactive
 }
 
 // closeTimedOut closes a file that is open for longer than close_timeout. The

@@ -71,6 +71,10 @@ type Config struct {
 	FirstStart time.Time
 	// DataPath is where processors may keep files (path.data).
 	DataPath string
+	// SpoolPath is the folder where recorders write the segments of inputs of
+	// type mqtt, absolute; Sealed says whether one of them is complete.
+	SpoolPath string
+	Sealed    func(path string) (sealed, segment bool, err error)
 	// Stdin is what an input of type stdin reads.
 	Stdin io.Reader
 	// HostName is the machine's own name, for processors.

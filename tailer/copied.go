@@ -93,8 +93,8 @@ func (t *Tailer) inherit(f *file, p prefix, offset int64, generation string) reg
 	delete(f.in.copies, f.inode)
 	f.read, f.acked, f.generation, f.prefix = offset, offset, generation, p
 	f.save()
-	return registry.State{Key: f.key, Source: f.path, Offset: offset, Generation: generation,
-		PrefixHash: p.hash, PrefixLen: p.length, Timestamp: time.Now()}
+	s, _ := t.reg.Get(f.key)
+	return s
 }
 
 // original returns the followed file whose name the new file's begins with;

@@ -3,6 +3,7 @@ package tailer
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -19,9 +20,11 @@ type decoding struct {
 	enc     encoding.Encoding
 	newline []byte // the line feed in the file's encoding
 	unit    int    // bytes that a character's code takes at least: 1 or 2
-	bom     bool   // the byte order is told by the file's first two bytes
+	bom     bool   // the byte order is told by the file's first two bytes, if they are a mark
+	marked  bool   // the file begins with a mark: two bytes that are no part of its first line
+	needed  bool   // without a mark the file can't be read
 	utf8    bool   // only valid UTF-8 can end a line
-	exact   bool   // a line's end is newline and nothing else: no carriage return before it
+	exact   bool   // a line's end is newline and nothing else: a carriage return before it stays
 	// hopeless says that what the bytes mean can't be known: no line is sent.
 	hopeless bool
 	// terminator is the line's end in UTF-8.
@@ -57,12 +60,10 @@ func newDecoding(name string) (decoding, error) {
 		d := plainDecoding
 		d.utf8 = true
 		return d, nil
-	case "utf-16-bom":
-		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.UseBOM), newline: []byte{0, '\n'}, unit: 2, bom: true, terminator: "\n"}, nil
 	case "utf-16le-bom", "utf-16le":
-		return decoding{enc: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), newline: []byte{'\n', 0}, unit: 2, terminator: "\n"}, nil
-	case "utf-16be-bom", "utf-16be":
-		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), newline: []byte{0, '\n'}, unit: 2, terminator: "\n"}, nil
+		return decoding{enc: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), newline: []byte{'\n', 0}, unit: 2, bom: n == "utf-16le-bom", terminator: "\n"}, nil
+	case "utf-16-bom", "utf-16be-bom", "utf-16be":
+		return decoding{enc: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), newline: []byte{0, '\n'}, unit: 2, bom: n != "utf-16be", needed: n == "utf-16-bom", terminator: "\n"}, nil
 	default:
 		enc := charmaps[n]
 		if enc == nil {
@@ -101,7 +102,7 @@ func (d *decoding) terminate(name string) error {
 		return fault("line_terminator", "%q is not known; use %s", name, strings.Join(slices.Sorted(maps.Keys(terminators)), ", "))
 	}
 	d.terminator = cmp.Or(end, "\n")
-	d.exact = name != "" && name != "auto" && name != "line_feed"
+	d.exact = name != "" && name != "auto"
 	return d.encodeTerminator()
 }
 
@@ -130,21 +131,44 @@ func (d *decoding) encodeTerminator() error {
 	return nil
 }
 
-// resolve settles the byte order of utf-16-bom by the file's first bytes;
-// without a mark it is big-endian.
-func (d decoding) resolve(head []byte) decoding {
+// errNoMark says that a file of encoding utf-16-bom has no byte order mark.
+var errNoMark = errors.New("encoding utf-16-bom: missing byte order mark; use utf-16be-bom or utf-16le-bom, which say what the order is then")
+
+// resolve settles the byte order of the encodings with a mark by the file's
+// first bytes. Without a mark it is what the encoding's name says.
+func (d decoding) resolve(head []byte) (decoding, error) {
 	if !d.bom {
-		return d
+		return d, nil
 	}
-	name := "utf-16be"
-	if bytes.HasPrefix(head, []byte{0xff, 0xfe}) {
+	name := ""
+	switch {
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}):
 		name = "utf-16le"
+	case bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		name = "utf-16be"
+	case d.needed && len(head) >= 2:
+		return d, errNoMark
+	default:
+		return d, nil
 	}
 	r, _ := newDecoding(name)
-	if r.terminator, r.exact = d.terminator, d.exact; d.terminator != "\n" {
+	if r.terminator, r.exact, r.marked = d.terminator, d.exact, true; d.terminator != "\n" {
 		_ = r.encodeTerminator() // Validate has tried it with the other order
 	}
-	return r
+	return r, nil
+}
+
+// shown is the log.offset of a line that starts at offset. Where a byte order
+// mark has told the order, Filebeat's log begins the first line behind it, and
+// its filestream counts as if the mark were not there.
+func (d *decoding) shown(offset int64, filestream bool) int64 {
+	switch {
+	case !d.marked:
+		return offset
+	case filestream:
+		return max(0, offset-2)
+	}
+	return max(2, offset)
 }
 
 // cut returns the length of the first line in data without and with its line
@@ -168,15 +192,17 @@ func (d *decoding) cut(data []byte) (line, whole int, ok bool) {
 
 var utf8BOM = []byte{0xef, 0xbb, 0xbf}
 
-// text turns a line's bytes into its message: decoded, without a byte order
-// mark and without the carriage return before the line feed.
+// text turns a line's bytes into its message: decoded, without byte order
+// marks before it and without the carriage return before the line feed.
 func (d *decoding) text(line []byte) []byte {
 	if d.enc != nil {
 		if utf8Line, err := d.enc.NewDecoder().Bytes(line); err == nil {
 			line = utf8Line
 		}
 	}
-	line = bytes.TrimPrefix(line, utf8BOM)
+	for bytes.HasPrefix(line, utf8BOM) {
+		line = line[len(utf8BOM):]
+	}
 	if n := len(line); n > 0 && line[n-1] == '\r' && !d.exact {
 		line = line[:n-1]
 	}

@@ -45,7 +45,7 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 		if state.Key == f.key && (state.Source != path || state.Inode != f.inode.ino || state.Device != f.inode.dev) {
 			// Renamed or moved while nobody looked, or known to Filebeat by other
 			// things: whoever cleans up must find it.
-			state.Source, state.Inode, state.Device = path, f.inode.ino, f.inode.dev
+			state.Source, state.Inode, state.Device, state.Birth = path, f.inode.ino, f.inode.dev, f.birth
 			t.reg.Commit(state)
 		}
 	case !t.begin(f, age):

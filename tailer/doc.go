@@ -63,6 +63,11 @@
 // States and ids; inputs of type log share theirs, and the first one that
 // matches a file follows it.
 //
+// An input of type mqtt follows the segments that a recorder in the same
+// process writes of a broker's messages (mqtt.go). Each record becomes an event
+// as Filebeat's mqtt input makes it, and a segment is removed once it is sealed
+// and acknowledged to its last byte. No other input follows these segments.
+//
 // Every event carries @metadata._id: the file's generation id, a dash, and the
 // offset of the line's first byte. The generation id is 64 bits in base 62,
 // derived from agent id, the input's name space, device, inode, birth time and

@@ -51,16 +51,18 @@ func nextMark(s string) (at int, p part) {
 	return at, p
 }
 
-// append appends the event of one line that starts at offset and was read at
-// the given time (Unix milliseconds).
-func (t *template) append(b []byte, ms, offset int64, line []byte) []byte {
+// append appends the event of one line that starts at start, has the log.offset
+// offset and was read at the given time (Unix milliseconds).
+func (t *template) append(b []byte, ms, start, offset int64, line []byte) []byte {
 	b = append(b, t.lead...)
 	for i := range t.cuts {
 		c := &t.cuts[i]
 		switch c.part {
 		case partTime:
 			b = t.clock.append(b, ms)
-		case partID, partOffset:
+		case partID:
+			b = strconv.AppendInt(b, start, 10)
+		case partOffset:
 			b = strconv.AppendInt(b, offset, 10)
 		case partMessage:
 			b = event.AppendEscaped(b, line, t.html)

@@ -25,7 +25,7 @@ func compileEvent(t *testing.T, d document, ms, offset int64, line string) (raw 
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := tmpl.append(nil, ms, offset, []byte(line))
+	b := tmpl.append(nil, ms, offset, offset, []byte(line))
 	if err := json.Unmarshal(b, &event); err != nil {
 		t.Fatalf("%s: %v", b, err)
 	}
@@ -130,7 +130,7 @@ func TestTemplateAllocatesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, line := make([]byte, 0, 4096), []byte("2026-11-21T19:10:51+0000 /feeds/0/temp 21.50")
-	if n := testing.AllocsPerRun(100, func() { b = tmpl.append(b[:0], 1795290219155, 1<<40, line) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { b = tmpl.append(b[:0], 1795290219155, 1<<40, 1<<40, line) }); n != 0 {
 		t.Errorf("%v allocations per event", n)
 	}
 }
@@ -145,6 +145,6 @@ func BenchmarkEvent(b *testing.B) {
 	buf, line := make([]byte, 0, 4096), []byte("2026-11-21T19:10:51+0000 /feeds/0/temp 21.50")
 	b.ReportAllocs()
 	for i := int64(0); b.Loop(); i++ {
-		buf = tmpl.append(buf[:0], 1795290219155+i/20, i*45, line)
+		buf = tmpl.append(buf[:0], 1795290219155+i/20, i*45, i*45, line)
 	}
 }

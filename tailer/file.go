@@ -51,6 +51,7 @@ type file struct {
 	missing     int // scans in a row that found it removed
 	renamed     bool
 	timedOut    bool // close_timeout: not read until the next scan
+	ignored     bool // too old when it was found again: not read until it changes
 	forgotten   bool // its State was dropped: commit no more
 	detached    bool // another file has its key now: commit no more
 	queued      bool // stands in its lane's ring
@@ -104,10 +105,13 @@ type formerLife struct {
 
 // pending says whether there may be something to read.
 func (f *file) pending() bool {
-	if f.gz {
-		return !f.timedOut && (f.unsure || f.end < 0)
+	if f.timedOut || f.ignored {
+		return false
 	}
-	return !f.timedOut && (f.unsure || f.recheck || f.size > f.read && f.size != f.end)
+	if f.gz {
+		return f.unsure || f.end < 0
+	}
+	return f.unsure || f.recheck || f.size > f.read && f.size != f.end
 }
 
 // is says whether what was seen is this file: a deleted file's inode is soon
@@ -216,7 +220,7 @@ func (f *file) renew(offset int64) {
 func (f *file) unread() int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.gz {
+	if f.gz || f.ignored {
 		return max(0, f.read-f.acked) // how much is to come isn't known
 	}
 	return max(0, f.size-f.acked)

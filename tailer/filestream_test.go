@@ -3,8 +3,10 @@ package tailer
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -408,4 +410,30 @@ func TestStatesOfAnyIdentityNameTheInode(t *testing.T) {
 			}
 		})
 	}
+}
+
+// prospector.scanner.fingerprint.offset and .length say which bytes count.
+func TestFingerprintRange(t *testing.T) {
+	g := newFilestream(t)
+	fp := &g.cfg.Inputs[0].Prospector.Scanner.Fingerprint
+	fp.Offset, fp.Length = 10, 64
+	_, text := numbered("a line of some length ", 0, 10)
+	g.write("a.log", text)
+	g.start()
+	g.server.wait(t, 10)
+	want := fmt.Sprintf("filestream::fs::fingerprint::%x", sha256.Sum256([]byte(text[10:74])))
+	g.eventually("its key is made of these bytes", func() bool { return slices.Equal(g.keys("a.log"), []string{want}) })
+}
+
+// gzip_experimental is compression: auto under its first name.
+func TestGzipExperimental(t *testing.T) {
+	g := newFilestream(t)
+	in := &g.cfg.Inputs[0]
+	in.GzipExperimental, in.Paths = true, []string{g.path("*.gz"), g.path("*.log")}
+	lines, text := numbered("line ", 0, 300)
+	g.write("old.gz", zipped(t, text))
+	g.start()
+	g.want(lines...)
+	g.write("a.log", "plain\n")
+	g.want(append(lines, "plain")...)
 }

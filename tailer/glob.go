@@ -29,19 +29,18 @@ func expandGlob(pattern string, recursive bool) []string {
 	return globs
 }
 
-// cutRecursive splits a pattern at its first component that is **.
+// cutRecursive splits a pattern at its last component that is **.
 func cutRecursive(pattern string) (before, after string, found bool) {
 	const component = "/**"
-	for from := 0; ; {
-		i := strings.Index(pattern[from:], component)
+	for to := len(pattern); ; {
+		i := strings.LastIndex(pattern[:to], component)
 		if i < 0 {
 			return pattern, "", false
 		}
-		i += from
 		if rest := pattern[i+len(component):]; rest == "" || rest[0] == '/' {
 			return pattern[:i], rest, true
 		}
-		from = i + 1
+		to = i
 	}
 }
 

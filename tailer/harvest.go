@@ -205,7 +205,7 @@ func (l *lane) event(ctx context.Context, f *file, h *harvester, now, start, end
 	if truncated {
 		t = h.cut
 	}
-	b.buf = t.append(b.buf, now, start, text)
+	b.buf = t.append(b.buf, now, start, h.dec.shown(start, f.in.typ == TypeFilestream), text)
 	return l.added(ctx, f, h, end)
 }
 
@@ -321,13 +321,18 @@ func (l *lane) prepare(f *file, h *harvester) (bool, error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
+	if f.in.dec.bom && n < 2 && f.pump == nil {
+		return false, nil // the byte order can't be told yet
+	}
 	h.life, h.skip, h.long, h.plain, h.cut = f.life, -1, nil, nil, nil
 	if f.skip >= 0 && f.in.slow {
 		f.read = f.skip // what was kept of the over-long line is gone
 		f.skip = -1
 	}
 	h.skip = f.skip
-	h.dec = f.in.dec.resolve(head[:n])
+	if h.dec, err = f.in.dec.resolve(head[:n]); err != nil {
+		return false, err
+	}
 	if h.chain = nil; f.in.program != nil {
 		h.chain = f.in.program.New()
 	}
@@ -373,10 +378,14 @@ func (l *lane) compile(f *file, h *harvester, seen int64) error {
 		f.prefix = p
 		f.random = f.generation != "" // drawn, but not used before the last stop
 	}
-	if f.generation == "" {
+	switch {
+	case f.forgotten:
+		return errDropped // whoever goes on with the file must know the id
+	case f.generation == "":
 		if err := f.generate(h, l.t.cfg.AgentID); err != nil {
 			return err
 		}
+		f.save() // the input's id may have changed before the first ack
 	}
 	if f.random {
 		// A drawn id must outlive a crash before the first line leaves.
@@ -449,8 +458,14 @@ func (l *lane) growPrefix(f *file, h *harvester) {
 	}
 }
 
+// errDropped says that a file is followed no more.
+var errDropped = errors.New("the file is followed no more")
+
 // reportRead logs a read error, once; the next scan tries again.
 func (l *lane) reportRead(f *file, err error) {
+	if errors.Is(err, errDropped) {
+		return
+	}
 	l.t.stats.readErrors.Add(1)
 	f.in.stats.errors.Add(1)
 	if f.fault == err.Error() {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,7 @@ type input struct {
 	processors   *processor.Chain
 	index        indexFormat
 	suffix       *regexp.Regexp // of copies (copytruncate); nil: any
-	// slow says that lines go through parsers or processors.
+	// slow says that lines go through parsers or processors, or are records.
 	slow bool
 
 	set  *fileSet
@@ -89,6 +90,9 @@ func (t *Tailer) newInput(c *InputConfig) (*input, error) {
 		}
 		in.globs = append(in.globs, expandGlob(p, in.recursiveGlob)...)
 	}
+	if c.IsMQTT() {
+		in.globs = []string{segmentGlob(t.cfg.SpoolPath, c.Series())}
+	}
 	in.identity = identityOf(c, t.cfg.Version)
 	var err error
 	if in.marker, err = in.readMarker(); err != nil {
@@ -106,7 +110,7 @@ func (in *input) compile() (err error) {
 	if err != nil {
 		return prefixed(err, "processors")
 	}
-	in.slow = in.program != nil || !in.processors.Empty() || !in.t.processors.Empty() || in.index.dated()
+	in.slow = in.cfg.IsMQTT() || in.program != nil || !in.processors.Empty() || !in.t.processors.Empty() || in.index.dated()
 	return nil
 }
 
@@ -134,8 +138,14 @@ func matchAny(rs []*regexp.Regexp, s []byte) bool {
 	return false
 }
 
-// wantsPath says whether the name filters admit a path.
+// wantsPath says whether the name filters admit a path. The segments of mqtt
+// inputs are theirs alone.
 func (in *input) wantsPath(path string) bool {
+	if in.typ != TypeMQTT && in.t.cfg.SpoolPath != "" {
+		if name, below := strings.CutPrefix(path, in.t.cfg.SpoolPath); below && strings.HasPrefix(name, "/"+SeriesPrefix) {
+			return false
+		}
+	}
 	p := []byte(path)
 	return (len(in.includePaths) == 0 || matchAny(in.includePaths, p)) && !matchAny(in.excludePaths, p)
 }

@@ -8,22 +8,22 @@ import (
 )
 
 // InputConfig is one entry of filebeat.inputs. It holds the options of all
-// inputs: log, filestream, container and stdin; Validate refuses an option
+// inputs: log, filestream, container, stdin and mqtt; Validate refuses an option
 // that belongs to another type and names its counterpart.
 type InputConfig struct {
-	// Type of the input: log, filestream, container or stdin. Without it the
-	// input is a log whose events have no input.type, as in Filebeat.
+	// Type of the input: log, filestream, container, stdin or mqtt. Without it
+	// the input is a log whose events have no input.type, as in Filebeat.
 	// Default: log.
 	Type string `config:"type"`
 	// InputType is the old name of type.
 	InputType string `config:"input_type"`
 	// Enabled switches the input on. Default: true.
 	Enabled bool `config:"enabled"`
-	// ID of the input; a part of the registry's keys for filestream, a mere
-	// label otherwise. Default: none.
+	// ID of the input; a part of the registry's keys for filestream, of the
+	// names of its segments for mqtt, a mere label otherwise. Default: none.
 	ID string `config:"id"`
 	// Paths are the globs of the files to follow. A ** stands for up to eight
-	// folder levels (recursive_glob). Required, but for stdin.
+	// folder levels (recursive_glob). Required, but for stdin and mqtt.
 	Paths []string `config:"paths"`
 	// ExcludeFiles are regular expressions; a file whose whole path matches
 	// one is not followed. Default: none. With filestream write
@@ -67,7 +67,8 @@ type InputConfig struct {
 	// Our own option; 0 waits for the end, as Filebeat does. Default: 0.
 	PartialLineTimeout time.Duration `config:"partial_line_timeout"`
 	// IgnoreOlder leaves out files that were last changed longer ago than
-	// this; 0 takes all. Default: 0.
+	// this when they are found: of one that is new, only what is added later is
+	// read; one that is known is read on when it changes. 0 takes all. Default: 0.
 	IgnoreOlder time.Duration `config:"ignore_older"`
 	// CleanInactive forgets the state of a file that was not changed for this
 	// long; it must be greater than ignore_older plus the scan interval.
@@ -92,6 +93,7 @@ type InputConfig struct {
 
 	LogOptions        `config:",squash"`
 	FilestreamOptions `config:",squash"`
+	MQTTOptions       `config:",squash"`
 }
 
 // LogOptions are the options of the inputs log and container (and, those about
@@ -100,7 +102,8 @@ type LogOptions struct {
 	// MaxBytes cuts longer lines and flags them log.flags: [truncated]; the
 	// rest of the line is skipped. Input log. Default: 10 MiB.
 	MaxBytes int `config:"max_bytes,bytes"`
-	// HarvesterBufferSize is how much is read at once. Input log. Default: 16384.
+	// HarvesterBufferSize is how much is read at once. It is accepted without
+	// effect: a connection's files share one buffer. Input log. Default: 16384.
 	HarvesterBufferSize int `config:"harvester_buffer_size,bytes"`
 	// JSON decodes each line as a JSON object. Input log. Default: off.
 	JSON *parser.JSONConfig `config:"json"`
@@ -115,7 +118,8 @@ type LogOptions struct {
 	Format string `config:"format"`
 	// RecursiveGlob switches ** in paths. Input log.
 	RecursiveGlob RecursiveGlob `config:"recursive_glob"`
-	// TailFiles begins new files at their end. Input log. Default: false.
+	// TailFiles begins at their end those new files that the first scan after
+	// a start finds; later ones are read from their start. Input log. Default: false.
 	TailFiles bool `config:"tail_files"`
 	// Scan says in which order found files are begun. Input log.
 	Scan ScanOrder `config:"scan"`
@@ -126,7 +130,7 @@ type LogOptions struct {
 	// nothing. Input log. Default: 2.
 	BackoffFactor int `config:"backoff_factor"`
 	// CloseInactive closes a file that had no new line for this long; it is
-	// opened again when it grows. Input log. Default: 5m.
+	// opened again when it grows. 0: never. Input log. Default: 5m.
 	CloseInactive time.Duration `config:"close_inactive"`
 	// CloseRenamed closes a file when it was renamed and is read to its end.
 	// Input log. Default: false.
@@ -164,10 +168,10 @@ type FilestreamOptions struct {
 	// Close holds close.on_state_change.* and close.reader.*. Input filestream.
 	Close CloseConfig `config:"close"`
 	// IgnoreInactive leaves out what was not changed since_first_start of this
-	// installation or since_last_start: such a file is read from its end on
-	// when it grows. Input filestream. Default: none.
+	// installation or since_last_start, as ignore_older does. Input filestream.
+	// Default: none.
 	IgnoreInactive string `config:"ignore_inactive"`
-	// SeekToTail begins new files at their end. Input filestream. Default: false.
+	// SeekToTail: as tail_files of the log input. Input filestream. Default: false.
 	SeekToTail bool `config:"seek_to_tail"`
 	// Compression says which files are compressed: none of them (empty), all
 	// (gzip), or those that begin as gzip files do (auto). Offsets count
@@ -286,8 +290,9 @@ type Copytruncate struct {
 	// SuffixRegex matches what the name of a copy has behind the file's own
 	// name. Default: none.
 	SuffixRegex string `config:"suffix_regex"`
-	// DateFormat is Go's layout of the date in that suffix, for which the
-	// newest copy counts; without it the lowest number does. Default: none.
+	// DateFormat is Go's layout of the date in that suffix. It is accepted
+	// without effect: a copy is told by its first bytes, whatever its age.
+	// Default: none.
 	DateFormat string `config:"dateformat"`
 }
 
@@ -316,6 +321,7 @@ const (
 	TypeFilestream = "filestream"
 	TypeContainer  = "container"
 	TypeStdin      = "stdin"
+	TypeMQTT       = "mqtt"
 )
 
 // DefaultInput returns the defaults of an input of any type.
@@ -335,5 +341,6 @@ func DefaultInput() InputConfig {
 			Close:  CloseConfig{OnStateChange: CloseOnStateChange{Inactive: 5 * time.Minute, Removed: true}},
 			Delete: DeleteConfig{GracePeriod: 30 * time.Minute},
 		},
+		MQTTOptions: defaultMQTT(),
 	}
 }

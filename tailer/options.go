@@ -22,7 +22,7 @@ type options struct {
 	includeFiles, excludeFiles           []string
 	recursiveGlob, symlinks              bool
 	scanFrequency                        time.Duration
-	maxBytes, buffer                     int
+	maxBytes                             int
 	closeInactive, closeTimeout          time.Duration
 	closeRenamed, closeRemoved, closeEOF bool
 	tail                                 bool // new files are begun at their end
@@ -41,13 +41,17 @@ func (o *options) maxBytesName() string {
 func (c *InputConfig) options() options {
 	if c.kind() == TypeFilestream {
 		s, st, r := c.Prospector.Scanner, c.Close.OnStateChange, c.Close.Reader
-		return options{TypeFilestream, s.IncludeFiles, s.ExcludeFiles, s.RecursiveGlob, s.Symlinks, s.CheckInterval, c.MessageMaxBytes, c.BufferSize,
+		return options{TypeFilestream, s.IncludeFiles, s.ExcludeFiles, s.RecursiveGlob, s.Symlinks, s.CheckInterval, c.MessageMaxBytes,
 			st.Inactive, r.AfterInterval, st.Renamed, st.Removed, r.OnEOF, c.SeekToTail,
 			cmp.Or(c.Backoff.Init, 2*time.Second), cmp.Or(c.Backoff.Max, 10*time.Second), 2}
 	}
-	return options{c.kind(), nil, c.ExcludeFiles, c.RecursiveGlob.Enabled, c.Symlinks, c.ScanFrequency, c.MaxBytes, c.HarvesterBufferSize,
+	o := options{c.kind(), nil, c.ExcludeFiles, c.RecursiveGlob.Enabled, c.Symlinks, c.ScanFrequency, c.MaxBytes,
 		c.CloseInactive, c.CloseTimeout, c.CloseRenamed, c.CloseRemoved, c.CloseEOF, c.TailFiles,
 		cmp.Or(c.Backoff.Init, time.Second), c.MaxBackoff, c.BackoffFactor}
+	if c.IsMQTT() {
+		o.maxBytes = maxRecord
+	}
+	return o
 }
 
 // SetScalar takes backoff as a plain duration, as the log input has it.

@@ -34,7 +34,7 @@ func checkTogether(inputs []InputConfig) error {
 	if stdin >= 0 && len(kinds) > 1 {
 		return fault(fmt.Sprintf("filebeat.inputs.%d.type", stdin), "stdin requires to be run in exclusive mode, configured inputs: %s; leave the others out", strings.Join(kinds, ", "))
 	}
-	return nil
+	return checkClashes(inputs)
 }
 
 // startStdin begins to read standard input, which is a file that can't be
@@ -107,6 +107,9 @@ func (t *Tailer) replaceInputs(list []InputConfig) {
 			t.end(in)
 		}
 	}
+	// What goes on under another id keeps its generation ids, also after a
+	// crash. keepRegistry reports a failure.
+	_ = t.reg.Sync()
 	t.inputs = keep
 	for _, in := range fresh {
 		in.set = t.setOf(in.cfg)
@@ -188,7 +191,7 @@ func (t *Tailer) finished() bool {
 	}
 	for f := range t.followed() {
 		f.mu.Lock()
-		done := !f.queued && !f.pending() && (f.end >= 0 || f.size == f.read) && f.acked >= f.read
+		done := !f.queued && !f.pending() && (f.ignored || f.end >= 0 || f.size == f.read) && f.acked >= f.read
 		if f.pump != nil {
 			done = done && f.pump.done()
 		}

@@ -159,9 +159,12 @@ func (t *Tailer) update(f *file, path string, info fileInfo, now time.Time, fres
 		f.in.log.Info().Str("path", path).Msg("File was truncated. Begin reading file from offset 0")
 		f.renew(0)
 	}
+	if !info.mtime.Equal(f.mtime) || info.size != f.size {
+		f.ignored = false
+	}
 	if !info.mtime.Equal(f.mtime) {
 		f.mtime, f.quiet = info.mtime, now
-		f.recheck = f.recheck || info.size == f.read && info.size > 0 && !f.gz // truncated and filled again?
+		f.recheck = f.recheck || (info.size == f.read || info.size == f.end) && info.size > 0 && !f.gz // truncated and filled again?
 	}
 	if info.size != f.size || f.lag.clean == 0 {
 		f.lag.grew(f.size, info.size, f.acked, now.Sub(t.started))
@@ -216,10 +219,7 @@ func (t *Tailer) review(f *file, seen bool, now time.Time) {
 	f.timedOut = false
 	if gone {
 		f.removed = true
-		f.missing++
-		if f.in.set.paths[f.path] == f {
-			delete(f.in.set.paths, f.path)
-		}
+		f.missing++ // its path stays until it is dropped: a copy is known by it
 	}
 	f.mu.Unlock()
 	open := t.closeDue(f, now)
@@ -289,7 +289,7 @@ func (t *Tailer) closeDue(f *file, now time.Time) (open bool) {
 		f.close(reason)
 		return false
 	}
-	if now.Sub(f.harvester.lastLine) >= f.in.closeInactive && !f.harvester.holds() {
+	if f.inactive(now) && !f.harvester.holds() {
 		f.close("Closing file: inactive")
 	}
 	return f.harvester != nil

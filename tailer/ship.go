@@ -55,7 +55,7 @@ type shipper struct {
 // until ctx ends.
 func (l *lane) ship(ctx context.Context) {
 	s := &shipper{lane: l}
-	defer s.disconnect()
+	defer s.hangUp()
 	in, stop := l.full, l.t.stopping
 	for {
 		if !s.send(ctx, in != nil) {
@@ -193,11 +193,7 @@ func (s *shipper) settle() {
 // lost drops the connection and takes back what was not acknowledged. It is
 // sent again from the batches, which still hold it.
 func (s *shipper) lost(err error) {
-	acks := s.acks
-	s.disconnect()
-	for n := range acks { // closed with the connection
-		s.acked(n)
-	}
+	s.hangUp()
 	again := 0
 	for _, b := range s.queue {
 		again += b.sent - b.acked
@@ -213,9 +209,15 @@ func (s *shipper) lost(err error) {
 	s.suspect(err, again)
 }
 
-func (s *shipper) disconnect() {
-	if s.conn != nil {
-		_ = s.conn.Close() // whatever was not acked is sent again
+// hangUp closes the connection and takes the acks that are there already: else
+// what they cover would be sent again.
+func (s *shipper) hangUp() {
+	if s.conn == nil {
+		return
+	}
+	_ = s.conn.Close() // whatever was not acked is sent again
+	for n := range s.acks {
+		s.acked(n) // the channel is closed with the connection
 	}
 	s.conn, s.acks = nil, nil
 }

@@ -22,7 +22,7 @@ func (l *lane) line(ctx context.Context, f *file, h *harvester, now time.Time, s
 		}
 	}
 	text, truncated := l.decode(f, h, raw)
-	p := parser.Line{Text: text, Start: start, End: end, Offset: start, Time: now}
+	p := parser.Line{Text: text, Start: start, End: end, Offset: h.dec.shown(start, f.in.typ == TypeFilestream), Time: now}
 	emit := l.emitter(ctx, f, h)
 	if h.chain == nil {
 		if truncated {
@@ -48,8 +48,13 @@ func (l *lane) publish(ctx context.Context, f *file, h *harvester, p *parser.Lin
 		l.batch.skip(f, h.life, p.End)
 		return true
 	}
-	e := h.doc.event(string(p.Text), p.Offset, "", p.Flags, p.Time)
-	p.Apply(e)
+	var e *event.Event
+	if f.in.typ == TypeMQTT {
+		e = h.doc.record(p.Text, p.Time)
+	} else {
+		e = h.doc.event(string(p.Text), p.Offset, "", p.Flags, p.Time)
+		p.Apply(e)
+	}
 	h.doc.general(e)
 	if !f.in.cfg.KeepNull {
 		event.DropNulls(e.Fields)

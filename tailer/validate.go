@@ -40,12 +40,15 @@ func (c *InputConfig) Validate() error {
 	switch {
 	case c.InputType != "" && c.Type != "" && c.InputType != c.Type:
 		add(fault("input_type", "is the old name of type, which says %q", c.Type))
-	case !slices.Contains([]string{TypeLog, TypeFilestream, TypeContainer, TypeStdin}, c.kind()):
-		add(fault("type", "%q is no input of sluice; use log, filestream, container or stdin", c.kind()))
+	case !slices.Contains([]string{TypeLog, TypeFilestream, TypeContainer, TypeStdin, TypeMQTT}, c.kind()):
+		add(fault("type", "%q is no input of sluice; use log, filestream, container, stdin or mqtt", c.kind()))
 		return errors.Join(errs...)
 	}
 	errs = append(errs, c.misplaced()...)
-	if c.kind() != TypeStdin && len(c.Paths) == 0 {
+	switch {
+	case c.IsMQTT():
+		errs = append(errs, c.validateMQTT()...)
+	case c.kind() != TypeStdin && len(c.Paths) == 0:
 		add(fault("paths", "No paths were defined for input: list at least one file or glob"))
 	}
 	dec, err := newDecoding(c.Encoding)
@@ -207,6 +210,12 @@ func (c *InputConfig) misplaced() (errs []error) {
 		if set {
 			errs = append(errs, fault(name, "is no option of type %s; use %s", c.kind(), use))
 		}
+	}
+	if c.IsMQTT() {
+		return c.misplacedMQTT()
+	}
+	for _, name := range changed(c.MQTTOptions, d.MQTTOptions) {
+		other(true, name, "type mqtt")
 	}
 	switch c.kind() {
 	case TypeFilestream:

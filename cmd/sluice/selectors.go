@@ -18,6 +18,7 @@ var parts = map[string][]string{
 	"filestream":   {"tailer"},
 	"stdin":        {"tailer"},
 	"container":    {"tailer"},
+	"mqtt":         {"tailer", "recorder"},
 	"prospector":   {"tailer"},
 	"crawler":      {"tailer"},
 	"harvester":    {"tailer"},

@@ -28,12 +28,12 @@ there.`,
 
 // openTailer prepares the tailer, under either name.
 func (a *app) openTailer(cfg *config.Config, log zerolog.Logger) (service, func() string, error) {
-	if err := cfg.CheckOutputFiles(); err != nil {
+	if err := cfg.CheckTailerFiles(); err != nil {
 		return nil, nil, err
 	}
 	t, err := gateway.OpenTailer(cfg, log, gateway.TailerOptions{Once: a.once, Stdin: a.stdin, Discard: a.compat.noPublish})
 	if err != nil {
 		return nil, nil, err
 	}
-	return t.Monitor(cfg, version, commit, log), func() string { return t.Status().String() }, nil
+	return t.Monitor(cfg, version, commit, log), t.StatusText, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"github.com/rs/zerolog"
@@ -72,11 +73,11 @@ func TestOutput(ctx context.Context, cfg *config.Config, w io.Writer) error {
 
 // shipTo sets what the tailer's documents and batches owe to the output.
 func shipTo(o *config.OutputConfig, c *tailer.Config) {
-	bulk := 0
+	c.BatchEvents = math.MaxInt
 	switch {
 	case o.Logstash != nil:
 		ls := o.Logstash
-		bulk = ls.BulkMaxSize
+		c.BatchEvents = unlimited(ls.BulkMaxSize)
 		c.Index = cmp.Or(ls.Index, c.Index)
 		c.EscapeHTML = ls.EscapeHTML
 		// A window of 1 MiB fills the link; larger ones only take memory.
@@ -85,13 +86,22 @@ func shipTo(o *config.OutputConfig, c *tailer.Config) {
 	case o.File != nil:
 		c.EscapeHTML, c.BatchesInFlight = o.File.Codec.EscapeHTML(), 1
 	case o.Console != nil:
-		bulk = o.Console.BulkMaxSize
+		c.BatchEvents = unlimited(o.Console.BulkMaxSize)
 		c.EscapeHTML, c.BatchesInFlight = o.Console.Codec.EscapeHTML(), 1
 	}
-	if bulk > 0 {
-		c.BatchEvents = min(bulk, c.BatchEvents)
-	}
 }
+
+// unlimited takes a bulk_max_size of 0 for no limit.
+func unlimited(bulk int) int {
+	if bulk <= 0 {
+		return math.MaxInt
+	}
+	return bulk
+}
+
+// heldByBatch is how many events each of so many batches may hold, so that no
+// more than queue.mem.events are read and not acknowledged.
+func heldByBatch(events, batches int) int { return max(1, events/max(1, batches)) }
 
 // remote lets the tailer use a Logstash client: neither knows the other.
 type remote struct{ *logstash.Client }

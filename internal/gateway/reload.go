@@ -23,6 +23,9 @@ type reload struct {
 	told    []string // warnings
 	pending bool     // the tailer has not taken the newest inputs
 
+	recorders *recorders
+	unready   string // why mqtt inputs of the files can't record yet
+
 	counters reloadCounters
 }
 
@@ -85,6 +88,31 @@ func (r *reload) scan() (changed bool, err error) {
 	return changed, err
 }
 
+// record prepares the recorders of the files' mqtt inputs. A fault ends the
+// start, unless the files are read again: then it is logged.
+func (r *reload) record(all *recorders) error {
+	r.recorders = all
+	err := all.prepare(r.more)
+	if r.files.Period() == 0 {
+		return err
+	}
+	r.await(err)
+	return nil
+}
+
+// await notes that a recorder could not be prepared, and logs why, once: each
+// look at the files tries again.
+func (r *reload) await(err error) {
+	why := ""
+	if err != nil {
+		why = err.Error()
+	}
+	if why != "" && why != r.unready {
+		r.log.Error().Err(err).Msg("an mqtt input can't be started; it is tried again")
+	}
+	r.unready = why
+}
+
 // complain logs the faults of files, one a line.
 func (r *reload) complain(err error) {
 	var faults config.Errors
@@ -124,6 +152,9 @@ func (r *reload) again(ctx context.Context, t *tailer.Tailer) {
 		r.complain(err)
 	}
 	if !changed && !r.pending {
+		if r.unready != "" {
+			r.await(r.recorders.replace(r.all()))
+		}
 		return
 	}
 	err = t.SetInputs(ctx, r.all())
@@ -132,4 +163,5 @@ func (r *reload) again(ctx context.Context, t *tailer.Tailer) {
 		return
 	}
 	r.counters.reloads.Add(1)
+	r.await(r.recorders.replace(r.all()))
 }

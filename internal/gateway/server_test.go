@@ -35,6 +35,7 @@ type server struct {
 	listener net.Listener
 	conns    map[net.Conn]bool
 	received map[string]int // message → how often
+	latest   string         // the document that came last
 	opened   int
 	// answer plays the server for one window; false ends the connection.
 	answer func(*peer, []string) bool
@@ -139,6 +140,7 @@ func (s *server) serve(c *net.TCPConn) {
 			messages[i] = e.Message
 		}
 		s.mu.Lock()
+		s.latest = string(docs[len(docs)-1])
 		answer := s.answer
 		s.mu.Unlock()
 		if !answer(p, messages) {
@@ -166,6 +168,13 @@ func (s *server) play(answer func(*peer, []string) bool) {
 func (s *server) well(p *peer, messages []string) bool {
 	s.take(messages)
 	return p.ack(len(messages)) == nil
+}
+
+// last returns the document that came last.
+func (s *server) last() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latest
 }
 
 // count returns how many different messages came, and how many in all.

@@ -24,14 +24,15 @@ import (
 	"sluice/tailer"
 )
 
-// Tailer is a tailer with the registry that it holds and the output that it
-// ships to.
+// Tailer is a tailer with the registry that it holds, the output that it
+// ships to, and the recorders of its mqtt inputs.
 type Tailer struct {
-	tailer *tailer.Tailer
-	reg    *registry.Registry
-	output output
-	reload *reload // nil: no files with more inputs
-	facts  tailer.Config
+	tailer    *tailer.Tailer
+	reg       *registry.Registry
+	output    output
+	recorders *recorders
+	reload    *reload // nil: no files with more inputs
+	facts     tailer.Config
 }
 
 // TailerOptions are what a tailer needs beside the configuration.
@@ -64,7 +65,7 @@ func OpenTailer(cfg *config.Config, log zerolog.Logger, opts ...TailerOptions) (
 		log.Warn().Msg("publishing is disabled: events are dropped, and count as acknowledged")
 		out = discard{out}
 	}
-	tc, err := tailerConfig(cfg, o)
+	tc, err := tailerConfig(cfg, o, out.Lanes())
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +76,14 @@ func OpenTailer(cfg *config.Config, log zerolog.Logger, opts ...TailerOptions) (
 	if t.reload != nil {
 		tc.MayBeEmpty = true
 		tc.Inputs = t.reload.all()
+	}
+	if t.recorders, err = newRecorders(cfg, o, component(log, "recorder")); err != nil {
+		return nil, err
+	}
+	if t.reload != nil {
+		if err := t.reload.record(t.recorders); err != nil {
+			return nil, err
+		}
 	}
 	if t.reg, err = openRegistry(cfg, component(log, "registry")); err != nil {
 		return nil, err
@@ -121,27 +130,44 @@ func openRegistry(cfg *config.Config, log zerolog.Logger) (*registry.Registry, e
 }
 
 // Run ships until ctx ends, or with Once until everything is shipped, then
-// closes the output and the registry. It also ends, with an error, when
-// standard output has lost its reader.
+// closes the output and the registry. Recorders stop before the tailer does.
+// It also ends, with an error, when standard output has lost its reader or a
+// recorder can't use its spool.
 func (t *Tailer) Run(ctx context.Context) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+	shipping, endShipping := context.WithCancel(context.WithoutCancel(ctx))
+	defer endShipping()
 	var beside sync.WaitGroup
-	var fault error // of the output; read after Wait
+	var fault error // of the output or a recorder; read after Wait
 	beside.Go(func() {
 		select {
 		case fault = <-t.output.broken():
 			end()
+		case fault = <-t.recorders.broken:
+			end()
 		case <-ctx.Done():
 		}
+		t.recorders.stop()
+		endShipping()
 	})
 	if t.reload != nil {
 		beside.Go(func() { t.reload.run(ctx, t.tailer) })
 	}
-	err := t.tailer.Run(ctx)
+	t.recorders.start()
+	err := t.tailer.Run(shipping)
 	end()
 	beside.Wait()
 	return errors.Join(fault, err, t.output.close(), t.reg.Close())
+}
+
+// StatusText is one line about the tailer and the recorders of its mqtt inputs.
+func (t *Tailer) StatusText() string {
+	text := t.Status().String()
+	if s := t.recorders.status(); len(s.Series) > 0 {
+		text += "; " + s.String()
+	}
+	return text
 }
 
 // Status returns the tailer's counters.
@@ -154,8 +180,9 @@ func (t *Tailer) Output() logstash.Status { return t.output.status() }
 // Registry returns the registry that the tailer holds until Run returns.
 func (t *Tailer) Registry() *registry.Registry { return t.reg }
 
-// tailerConfig gathers the tailer's part of the configuration.
-func tailerConfig(cfg *config.Config, o TailerOptions) (tailer.Config, error) {
+// tailerConfig gathers the tailer's part of the configuration; lanes is the
+// number of the output's connections.
+func tailerConfig(cfg *config.Config, o TailerOptions, lanes int) (tailer.Config, error) {
 	c := tailer.DefaultConfig()
 	c.Inputs = slices.Clone(cfg.Filebeat.Inputs)
 	host, err := os.Hostname()
@@ -179,8 +206,8 @@ func tailerConfig(cfg *config.Config, o TailerOptions) (tailer.Config, error) {
 	if c.Stdin = o.Stdin; c.Stdin == nil {
 		c.Stdin = os.Stdin
 	}
-	c.BatchEvents = cfg.Queue.Mem.Events
 	shipTo(&cfg.Output, &c)
+	c.BatchEvents = min(c.BatchEvents, heldByBatch(cfg.Queue.Mem.Events, lanes*(c.BatchesInFlight+1)))
 	c.FlushTimeout, c.FlushEvents = cfg.Queue.Mem.Flush.Timeout, cfg.Queue.Mem.Flush.MinEvents
 	c.ShutdownTimeout = cfg.Filebeat.ShutdownTimeout
 	c.DeadLetterPath = cfg.DeadLetter.Path
@@ -188,6 +215,10 @@ func tailerConfig(cfg *config.Config, o TailerOptions) (tailer.Config, error) {
 		c.DeadLetterPath = filepath.Join(cfg.Path.Data, c.DeadLetterPath)
 	}
 	c.Settle = settle
+	c.Sealed = recorder.Sealed
+	if c.SpoolPath, err = filepath.Abs(cfg.InputSpool().Path); err != nil {
+		return c, fmt.Errorf("path.data: %w", err)
+	}
 	return c, nil
 }
 
