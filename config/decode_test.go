@@ -110,7 +110,7 @@ ratio: 1.5e3
 wait: 1.5
 size: 10MiB
 tags: solo
-fields: {a: y, b: 'y', c: 017, d: 1.5, e: 2026-01-01, f: [1, x], g: {h.i: 3}, n: ~, big: 18446744073709551615}
+fields: {a: y, b: 'y', c: 017, d: 1.5, e: 2026-01-01, f: [1, x], g: {h.i: 3}, n: ~, big: 18446744073709551615, tagged: [!!str 5, !!int "5", !!bool 'no', !x 7]}
 labels: {x: 1}
 motors:
 - id: a
@@ -130,6 +130,7 @@ site: north
 		Fields: map[string]any{
 			"a": true, "b": "y", "c": int64(15), "d": 1.5, "e": "2026-01-01", "f": []any{int64(1), "x"},
 			"g": map[string]any{"h": map[string]any{"i": int64(3)}}, "big": uint64(math.MaxUint64),
+			"tagged": []any{"5", int64(5), false, "7"},
 		},
 		Labels: map[string]string{"x": "1"},
 		Motors: []motor{{"a", 10}, {"b", 20}}, Spare: &motor{"c", 10},
@@ -300,7 +301,7 @@ func TestAliasesAndMergeKeys(t *testing.T) {
 }
 
 func TestReferences(t *testing.T) {
-	env := map[string]string{"SITE": "north", "LEVEL": "12", "EMPTY": "", "LIST": "a,b,c", "BRACE": "{x", "QUOTED": "'12'", "WHICH": "SITE", "PASS": "a,b"}
+	env := map[string]string{"SITE": "north", "LEVEL": "12", "EMPTY": "", "LIST": "a,b,c", "BRACE": "{x", "QUOTED": "'12'", "WHICH": "SITE", "PASS": "a,b", "MAP": "{a: 1, b: 2}", "NULL": "null", "ONE": "1"}
 	p, _, err := readPlant(t, env, nil, `
 name: pre-${SITE}-post
 fields:
@@ -321,6 +322,14 @@ fields:
   setting: ${count}
   whole: ${tags}
   chain: ${fields.setting}
+  noobject: ${MAP}
+  object: '${MAP:}'
+  null: ${NULL}
+  digits: '${ONE}${ONE}'
+  joined: '${ONE},x'
+  again: '${fields.joined}y'
+  comma: 'a,b'
+  closing: '${UNSET:a$}b}'
 tags: ${LIST}
 count: 5
 password: ${PASS}
@@ -332,6 +341,8 @@ password: ${PASS}
 		"level": int64(12), "list": []any{"a", "b", "c"}, "quoted": "12", "default": "fallback", "emptyset": "fallback",
 		"emptydefault": "xy", "colon": "http://h:1/p", "present": "there", "absent": "x", "nested": "north", "name": "north",
 		"dollar": "a$b", "lone": "^a$", "brace": "{x", "setting": int64(5), "whole": []any{"a", "b", "c"}, "chain": int64(5),
+		"noobject": []any{"{a: 1", "b: 2}"}, "object": map[string]any{"a": int64(1), "b": int64(2)}, "digits": int64(11),
+		"joined": []any{int64(1), "x"}, "again": []any{int64(1), "xy"}, "comma": "a,b", "closing": "a}b",
 	}
 	if !reflect.DeepEqual(p.Fields, want) {
 		t.Errorf("fields\n%v\nwant\n%v", p.Fields, want)

@@ -21,10 +21,11 @@
 // In every text, ${NAME} is replaced by the setting of that name, else by the
 // key of the keystore, else by the environment variable; a variable that is set
 // but empty counts as missing. ${NAME:default} and ${NAME:?message} say what to do when it is
-// missing, ${NAME:+text} gives text when it is there; $$ is a plain $. The
-// path.* settings can be referred to even when no file gives them.
-// A value that consists of one reference only is read as on the command line:
-// a,b,c is a list, numbers and booleans are such; a secret of the keystore is
+// missing, ${NAME:+text} gives text when it is there; $$ is a plain $, and $} a
+// plain }. The path.* settings can be referred to even when no file gives them.
+// A value with a reference is read as on the command line, once the references
+// are replaced: a,b,c is a list, numbers and booleans are such, {a: b} is a
+// section unless it is all of a variable, ${NAME}; a secret of the keystore is
 // always a text.
 //
 // filebeat.config.inputs names more files, each with a list of inputs and with

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -72,8 +73,27 @@ func (x *expander) scalar(n *node) error {
 	if err != nil {
 		return err
 	}
-	n.text, x.done[n] = text, true
+	if slices.ContainsFunc(pieces, func(p piece) bool { return p.ref }) {
+		x.replace(n, text, true)
+	} else {
+		n.text, x.done[n] = text, true
+	}
 	return nil
+}
+
+// replace makes of a node what a text would be on the command line. Without
+// sections, as for a mere ${NAME}, braces are text.
+func (x *expander) replace(n *node, text string, sections bool) {
+	parse := parseValue
+	if !sections {
+		parse = parseVariable
+	}
+	value, err := parse(text, n.at)
+	if err != nil || value.kind == nullKind && strings.TrimSpace(text) != "null" {
+		value = &node{kind: scalarKind, at: n.at, text: text}
+	}
+	*n = *value
+	x.done[n] = true
 }
 
 // whole resolves a value that consists of one reference: it takes over the
@@ -104,12 +124,7 @@ func (x *expander) whole(n *node, p piece) error {
 	if err != nil {
 		return err
 	}
-	value, err := parseValue(text, n.at)
-	if err != nil || value.kind == nullKind {
-		value = &node{kind: scalarKind, at: n.at, text: text}
-	}
-	*n = *value
-	x.done[n] = true
+	x.replace(n, text, p.op != opNone)
 	return nil
 }
 
@@ -283,7 +298,7 @@ func (x *expander) keystorePath() (string, error) {
 // lookupSetting returns the text of a setting; errMissing if it has none.
 func (x *expander) lookupSetting(name string) (string, error) {
 	if n := x.setting(name); n != nil {
-		if n.kind != scalarKind {
+		if _, ok := textOf(n); !ok {
 			return "", fmt.Errorf("${%s} is %s and can't be a part of a text", name, n.describe(true))
 		}
 		if err := x.target(n, name); err != nil {

@@ -40,7 +40,25 @@ func parseOverride(text string, order int, f *faults) *node {
 	return n
 }
 
-// parseValue reads a value as the command line and the environment give it:
+// parseVariable reads a value as the environment gives it: as parseValue does,
+// but a text that begins with { is no section.
+func parseVariable(text string, at position) (*node, error) {
+	trimmed := strings.TrimSpace(text)
+	if !strings.HasPrefix(trimmed, "{") {
+		return parseValue(text, at)
+	}
+	parts := strings.Split(trimmed, ",")
+	if len(parts) == 1 {
+		return &node{kind: scalarKind, at: at, text: text}, nil
+	}
+	list := &node{kind: listKind, at: at, text: text}
+	for _, part := range parts {
+		list.items = append(list.items, &node{kind: scalarKind, at: at, text: strings.TrimSpace(part)})
+	}
+	return list, nil
+}
+
+// parseValue reads a value as the command line and ${NAME:default} give it:
 // [a, b] and {a: b} as YAML, a,b as a list, quoted text, or plain text, which
 // may turn out to be a number or a boolean. A list that was written a,b keeps
 // its text, for options that want a text.

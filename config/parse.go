@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -170,6 +171,9 @@ func (p *parser) value(y *yaml.Node, name string, depth int) *node {
 
 func scalarOf(y *yaml.Node, at position) *node {
 	quoted := y.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
+	if y.Style&yaml.TaggedStyle != 0 { // !!str 5 is a text, !!int "5" a number
+		quoted = !slices.Contains([]string{"!!int", "!!float", "!!bool", "!!null"}, y.ShortTag())
+	}
 	if !quoted && y.ShortTag() != "!!str" && isNullText(y.Value) {
 		return &node{at: at}
 	}

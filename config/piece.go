@@ -52,8 +52,8 @@ func (s *textSplitter) pieces(stop string, depth int) ([]piece, error) {
 	for s.pos < len(s.text) {
 		rest := s.text[s.pos:]
 		switch {
-		case strings.HasPrefix(rest, "$$"):
-			plain.WriteByte('$')
+		case strings.HasPrefix(rest, "$$"), strings.HasPrefix(rest, "$}"):
+			plain.WriteByte(rest[1])
 			s.pos += 2
 		case strings.HasPrefix(rest, "${"):
 			flush()

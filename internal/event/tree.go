@@ -82,7 +82,7 @@ func find(m map[string]any, key string, create bool) (parent map[string]any, las
 // typeName names the type of a value for messages.
 func typeName(v any) string {
 	if v == nil {
-		return "null"
+		return "<nil>" // as Go prints it
 	}
 	return fmt.Sprintf("%T", v)
 }

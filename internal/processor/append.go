@@ -18,9 +18,11 @@ type appendValues struct {
 	Fields []string `config:"fields"`
 	// Values are appended after those of the fields. Default: none.
 	Values []any `config:"values"`
-	// IgnoreEmptyValues leaves out "" and null. Default: false.
+	// IgnoreEmptyValues leaves out "" and null, also those that the list has
+	// already. Default: false.
 	IgnoreEmptyValues bool `config:"ignore_empty_values"`
-	// AllowDuplicate appends also what the list has already. Default: true.
+	// AllowDuplicate leaves equal values in the list; else only the first of
+	// them stays. Default: true.
 	AllowDuplicate bool `config:"allow_duplicate"`
 	// IgnoreMissing takes a field that is not there for no error. Default: false.
 	IgnoreMissing bool `config:"ignore_missing"`
@@ -51,7 +53,7 @@ func (o *appendValues) compile(Env) (step, error) {
 func (o *appendValues) append(e *event.Event) error {
 	var list []any
 	if old, err := e.Get(o.TargetField); err == nil {
-		list = entriesOf(old)
+		list = o.add(nil, entriesOf(old))
 	}
 	for _, name := range o.Fields {
 		v, missing, err := fetch(e, name, o.IgnoreMissing)

@@ -41,6 +41,7 @@ func TestSimpleProcessors(t *testing.T) {
 		"replace: by nothing":             {&replace{Fields: []replacement{{"a.b", `\d`, text("")}}}, `{"a": {"b": "x1y2"}}`, `{"a": {"b": "xy"}}`, "{}", ""},
 		"fingerprint: a missing field":    {&fingerprint{Fields: []string{"a", "b"}, Method: "md5", Encoding: "hex", TargetField: "f"}, `{"a": 1}`, `{"a": 1}`, "{}", "key not found"},
 		"fingerprint: ignore_missing":     {&fingerprint{Fields: []string{"a", "b"}, Method: "xxhash", Encoding: "hex", TargetField: "f", IgnoreMissing: true}, `{"a": "x"}`, `{"a": "x", "f": "0c7531e93ad0acb0"}`, "{}", ""},
+		"fingerprint: of a time":          {&fingerprint{Fields: []string{"@timestamp"}, Method: "md5", Encoding: "hex", TargetField: "f"}, `{}`, `{"f": "4d41c64b03fdb122118098d9bddf8ba3"}`, "{}", ""},
 		"fingerprint: into the id":        {&fingerprint{Fields: []string{"a"}, Method: "sha384", Encoding: "base64", TargetField: "@metadata._id"}, `{"a": "x"}`, `{"a": "x"}`, `{"_id": "GOiWxoMZ9pONUASGkSCuJGgUoAs713tLuWHKy8VY5XApBhS3ltFLvXsEYPUUvfWj"}`, ""},
 		"truncate_fields: characters":     {&truncateFields{Fields: []string{"a", "b"}, MaxCharacters: 2, FailOnError: true}, `{"a": "äöü", "b": "ab"}`, `{"a": "äö", "b": "ab", "log": {"flags": ["truncated"]}}`, "{}", ""},
 		"truncate_fields: the first ends": {&truncateFields{Fields: []string{"a", "b"}, MaxBytes: 1, FailOnError: true}, `{"a": 5, "b": "ab"}`, `{"a": 5, "b": "ab"}`, "{}", "no text"},

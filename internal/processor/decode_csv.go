@@ -37,7 +37,7 @@ type decodeCSV struct {
 func (o *decodeCSV) Validate() error {
 	errs := []error{required("fields", len(o.Fields) > 0, "{message: csv}")}
 	for name, to := range event.Flatten(o.Fields) {
-		if text, ok := to.(string); !ok || text == "" {
+		if targetName(to) == "" {
 			errs = append(errs, fault("fields."+name, "wants the name of a field, found %s", describe(to)))
 		}
 	}
@@ -49,6 +49,15 @@ func (o *decodeCSV) Validate() error {
 		errs = append(errs, fault("separator", "%q can't separate values; use another character", o.Separator))
 	}
 	return errors.Join(errs...)
+}
+
+// targetName is the name of a field, which may look like a number or a boolean.
+func targetName(v any) string {
+	switch v.(type) {
+	case string, bool, int64, uint64, float64:
+		return shown(v)
+	}
+	return ""
 }
 
 func (o *decodeCSV) compile(Env) (step, error) {
@@ -65,7 +74,7 @@ func (o *decodeCSV) compile(Env) (step, error) {
 			backup = e.Clone()
 		}
 		for _, name := range names {
-			err := o.decode(e, name, targets[name].(string), separator)
+			err := o.decode(e, name, targetName(targets[name]), separator)
 			if err != nil && o.FailOnError {
 				if backup != nil {
 					*e = *backup

@@ -69,7 +69,8 @@ func (o *decodeJSON) decode(e *event.Event, name string) error {
 	id := ""
 	if o.DocumentID != "" && isObject {
 		if found, err := event.Get(object, o.DocumentID); err == nil {
-			if id, _ = found.(string); id != "" {
+			var isText bool
+			if id, isText = found.(string); isText {
 				_ = event.Delete(object, o.DocumentID)
 			}
 		}
@@ -185,7 +186,7 @@ func setTime(e *event.Event, v any) (message string) {
 
 var (
 	errMoreJSON  = errors.New("multiple json elements found")
-	errSkipArray = errors.New("lists are not processed")
+	errSkipArray = errors.New("processing skipped")
 )
 
 // decodeText decodes one JSON value, and up to depth levels of texts in it. In

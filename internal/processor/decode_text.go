@@ -138,7 +138,7 @@ func (o *decompressGzip) decompress(e *event.Event) error {
 	}
 	text, ok := v.(string)
 	if !ok {
-		return textError(v)
+		return fmt.Errorf("cannot decompress type %s", shown(v))
 	}
 	r, err := gzip.NewReader(strings.NewReader(text))
 	if err != nil {
@@ -146,7 +146,7 @@ func (o *decompressGzip) decompress(e *event.Event) error {
 	}
 	var b bytes.Buffer
 	if _, err := io.Copy(&b, io.LimitReader(r, maxGunzipped+1)); err != nil {
-		return fmt.Errorf("error decompressing field %s: %w", o.Field.From, err)
+		return fmt.Errorf("error while decompressing field: %w", err)
 	}
 	if b.Len() > maxGunzipped {
 		return fmt.Errorf("error decompressing field %s: it is larger than %d bytes", o.Field.From, maxGunzipped)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"sluice/internal/event"
 )
@@ -42,8 +43,11 @@ func reason(err error) string {
 
 // shown is a value as text: sections as JSON, all else as Go prints it.
 func shown(v any) string {
-	if m, ok := v.(map[string]any); ok {
-		return string(event.AppendJSON(nil, m, false))
+	switch v := v.(type) {
+	case map[string]any:
+		return string(event.AppendJSON(nil, v, false))
+	case time.Time:
+		return v.Round(0).String() // without the monotonic clock
 	}
 	return fmt.Sprint(v)
 }

@@ -92,7 +92,7 @@ func (o *fingerprint) add(h hash.Hash, e *event.Event, name string) error {
 	case map[string]any, []any, []string, map[string]string, nil:
 		return fmt.Errorf("field %s is a %T, no single value", name, v)
 	case time.Time:
-		v = t.UTC().Format(time.RFC3339Nano)
+		v = shown(t.UTC())
 	}
 	_, _ = fmt.Fprintf(h, "|%s|%v", name, v)
 	return nil

@@ -142,7 +142,7 @@ func TestFaultsOfLists(t *testing.T) {
 		{List{entry[dissect](t, "dissect", nil)}, []string{"0.dissect.tokenizer: invalid dissect tokenizer"}},
 		{List{entry(t, "dissect", func(o *dissect) { o.Tokenizer, o.TrimValues = "%{a}", "both" })}, []string{`0.dissect.trim_values: "both"`}},
 		{List{entry[decodeJSON](t, "decode_json_fields", nil)}, []string{"0.decode_json_fields.fields: is required"}},
-		{List{entry(t, "decode_csv_fields", func(o *decodeCSV) { o.Fields, o.Separator = map[string]any{"a": int64(5)}, ";;" })},
+		{List{entry(t, "decode_csv_fields", func(o *decodeCSV) { o.Fields, o.Separator = map[string]any{"a": []any{"b"}}, ";;" })},
 			[]string{"0.decode_csv_fields.fields.a: wants the name", "0.decode_csv_fields.separator: must be a single character"}},
 		{List{entry(t, "truncate_fields", func(o *truncateFields) { o.Fields, o.MaxBytes, o.MaxCharacters = []string{"a"}, 1, 1 })}, []string{"0.truncate_fields: wants either max_bytes or"}},
 		{List{entry(t, "rate_limit", func(o *rateLimit) { o.Limit, o.Algorithm.TokenBucket.BurstMultiplier = "5", 0 })},
