@@ -79,7 +79,8 @@ type harvester struct {
 	life     uint32
 	dec      decoding
 	plain    *template
-	cut      *template // with log.flags: [truncated]
+	cut      *template            // with log.flags: [truncated]
+	flagged  map[string]*template // with other flags, by these
 	opened   time.Time
 	lastLine time.Time
 	skip     int64 // start of the line over max_bytes that is being passed over; -1: none

@@ -324,7 +324,7 @@ func (l *lane) prepare(f *file, h *harvester) (bool, error) {
 	if f.in.dec.bom && n < 2 && f.pump == nil {
 		return false, nil // the byte order can't be told yet
 	}
-	h.life, h.skip, h.long, h.plain, h.cut = f.life, -1, nil, nil, nil
+	h.life, h.skip, h.long, h.plain, h.cut, h.flagged = f.life, -1, nil, nil, nil, nil
 	if f.skip >= 0 && f.in.slow {
 		f.read = f.skip // what was kept of the over-long line is gone
 		f.skip = -1

@@ -35,8 +35,9 @@ type input struct {
 	processors   *processor.Chain
 	index        indexFormat
 	suffix       *regexp.Regexp // of copies (copytruncate); nil: any
-	// slow says that lines go through parsers or processors, or are records.
-	slow bool
+	// slow says that lines go through parsers or processors, direct that there
+	// are only parsers.
+	slow, direct bool
 
 	set  *fileSet
 	t    *Tailer
@@ -110,7 +111,8 @@ func (in *input) compile() (err error) {
 	if err != nil {
 		return prefixed(err, "processors")
 	}
-	in.slow = in.cfg.IsMQTT() || in.program != nil || !in.processors.Empty() || !in.t.processors.Empty() || in.index.dated()
+	trees := in.cfg.IsMQTT() || !in.processors.Empty() || !in.t.processors.Empty() || in.index.dated()
+	in.slow, in.direct = trees || in.program != nil, !trees
 	return nil
 }
 

@@ -3,6 +3,7 @@ package tailer
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"sluice/internal/event"
@@ -48,6 +49,11 @@ func (l *lane) publish(ctx context.Context, f *file, h *harvester, p *parser.Lin
 		l.batch.skip(f, h.life, p.End)
 		return true
 	}
+	if f.in.direct {
+		if offset, bare := p.Bare(); bare {
+			return l.direct(ctx, f, h, p, offset)
+		}
+	}
 	var e *event.Event
 	if f.in.typ == TypeMQTT {
 		e = h.doc.record(p.Text, p.Time)
@@ -72,6 +78,40 @@ func (l *lane) publish(ctx context.Context, f *file, h *harvester, p *parser.Lin
 	}
 	l.batch.buf = e.AppendJSON(l.batch.buf, h.doc.base(), l.t.cfg.EscapeHTML)
 	return l.added(ctx, f, h, p.End)
+}
+
+// direct makes a line that parsers left as a text an event by a template.
+func (l *lane) direct(ctx context.Context, f *file, h *harvester, p *parser.Line, offset int64) bool {
+	t, err := h.templateFor(p.Flags)
+	if err != nil {
+		l.reportRead(f, err)
+		return false
+	}
+	l.batch.buf = t.append(l.batch.buf, p.Time.UnixMilli(), p.Start, offset, p.Text)
+	return l.added(ctx, f, h, p.End)
+}
+
+// templateFor returns the template of the file's events with these flags.
+func (h *harvester) templateFor(flags []string) (*template, error) {
+	switch {
+	case len(flags) == 0:
+		return h.plain, nil
+	case len(flags) == 1 && flags[0] == "truncated":
+		return h.cut, nil
+	}
+	key := strings.Join(flags, " ")
+	if t := h.flagged[key]; t != nil {
+		return t, nil
+	}
+	t, err := h.doc.template(flags)
+	if err != nil {
+		return nil, err
+	}
+	if h.flagged == nil {
+		h.flagged = make(map[string]*template)
+	}
+	h.flagged[key] = t
+	return t, nil
 }
 
 // dropped counts an event that a processor did not want.

@@ -38,6 +38,16 @@ type Line struct {
 // found in it.
 func (l *Line) Blank() bool { return len(l.Text) == 0 && !l.full }
 
+// Bare returns log.offset of a line of which there is nothing to tell but its
+// text and its flags.
+func (l *Line) Bare() (offset int64, ok bool) {
+	if len(l.Text) == 0 || len(l.fields) > 0 || l.decoded != nil || l.id != "" {
+		return 0, false
+	}
+	offset, ok = l.Offset.(int64)
+	return offset, ok
+}
+
 // FilterText is what line filters look at.
 func (l *Line) FilterText() []byte { return l.Text }
 
