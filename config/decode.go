@@ -165,7 +165,7 @@ func (p place) siblings() []string {
 // unknown handles a name that no struct has: an option of Filebeat that is
 // known to be absent here, or a mistake.
 func (d *decoder) unknown(m member, full string, p place) {
-	if d.known(m, full) {
+	if d.known(m, full) || strings.HasPrefix(full, "x-") {
 		return
 	}
 	hint := ""

@@ -12,7 +12,8 @@
 // One YAML document (a second one after --- is ignored with a warning). Names
 // may be nested or dotted, also mixed; both forms are merged. The parts of a
 // dotted name may be the numbers of list entries (filebeat.inputs.0.type).
-// Anchors, aliases and merge keys (<<) are understood.
+// Anchors, aliases and merge keys (<<) are understood; a top-level name that
+// begins with x- may hold what anchors stand for, and is no option.
 //
 // Several files are merged in order, then the overrides: sections by name,
 // lists entry by entry, everything else is replaced; an empty later value

@@ -432,3 +432,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAnchorsMayStandUnderNamesOfTheirOwn(t *testing.T) {
+	c, err := Parse("f.yml", []byte(`
+x-site: &site {site: vigo}
+x-list: [&a x]
+fields: {<<: *site}
+tags: [*a]
+filebeat.inputs: [{type: log, paths: [/x]}]
+output.console: {}
+`))
+	if err != nil || c.Fields["site"] != "vigo" || len(c.Tags) != 1 || c.Tags[0] != "x" {
+		t.Fatalf("%v", err)
+	}
+	if got := faultsOf(t, "filebeat.x-base: {}"); !strings.Contains(got, "unknown option") {
+		t.Errorf("below the top level: %s", got)
+	}
+}
