@@ -170,7 +170,8 @@ func (c *DiskConfig) Validate() error {
 // MemConfig is queue.mem.*.
 type MemConfig struct {
 	// Events is the most events that are read but not acknowledged, over all
-	// connections. Default: 3200. Filebeat: queue.mem.events.
+	// connections: bytes bound memory anyway. Default: 8192. Filebeat:
+	// queue.mem.events (default 3200).
 	Events int `config:"events"`
 	// Flush says when a batch that is not full is sent.
 	Flush FlushConfig `config:"flush"`
@@ -213,7 +214,7 @@ func DefaultConfig() Config {
 			Registry:        registry.DefaultConfig(),
 			ShutdownTimeout: 5 * time.Second,
 		},
-		Queue:         QueueConfig{Mem: MemConfig{Events: 3200, Flush: FlushConfig{MinEvents: 256, Timeout: time.Second}}},
+		Queue:         QueueConfig{Mem: MemConfig{Events: 8192, Flush: FlushConfig{MinEvents: 256, Timeout: time.Second}}},
 		Cleaner:       cleaner.DefaultConfig(),
 		DeadLetter:    DeadLetterConfig{Path: "dead_letter.ndjson"},
 		Compatibility: CompatibilityConfig{Version: "9.0.0"},

@@ -52,7 +52,6 @@ var absent = map[string]absence{
 	"filebeat.inputs.*.read_until_eof":                       {why: "a stop waits for filebeat.shutdown_timeout"},
 	"filebeat.inputs.*.include_file_owner_name":              {why: "events do not name the file's owner", same: []string{"false"}},
 	"filebeat.inputs.*.include_file_owner_group_name":        {why: "events do not name the file's group", same: []string{"false"}},
-	"filebeat.inputs.*.prospector.scanner.resend_on_touch":   {why: "a file that was only touched is not sent again", same: []string{"false"}},
 	"filebeat.inputs.*.close.on_state_change.check_interval": {why: "open files are looked at in each scan"},
 	"filebeat.inputs.*.allow_deprecated_id_duplication":      {why: "two filestream inputs may not share an id", same: []string{"false"}},
 	"filebeat.inputs.*.legacy_clean_inactive":                {why: "clean_inactive must always be greater than ignore_older and the scan interval", same: []string{"false"}},
