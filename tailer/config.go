@@ -44,7 +44,8 @@ type Config struct {
 	// EscapeHTML escapes <, > and & in JSON strings (output.logstash.escape_html).
 	EscapeHTML bool
 
-	// BatchEvents is the most events in one batch (output.*.bulk_max_size).
+	// BatchEvents is the most events in one batch (output.*.bulk_max_size, and
+	// the batch's share of queue.mem.events).
 	BatchEvents int
 	// BatchBytes is the most bytes in one batch, one event alone excepted; a
 	// lane reserves as much for each of its batches.

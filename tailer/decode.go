@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
@@ -188,6 +189,32 @@ func (d *decoding) cut(data []byte) (line, whole int, ok bool) {
 		}
 		from = i + 1
 	}
+}
+
+// whole returns the length of text without a last character that is not
+// complete yet.
+func (d *decoding) whole(text []byte) int {
+	n := len(text) - len(text)%d.unit
+	switch {
+	case d.unit == 2 && n > 0:
+		high := text[n-1]
+		if d.newline[0] == 0 { // big-endian
+			high = text[n-2]
+		}
+		if high >= 0xd8 && high < 0xdc { // the first half of a pair
+			n -= 2
+		}
+	case d.enc == nil:
+		for back := 1; back <= min(n, utf8.UTFMax-1); back++ {
+			if c := text[n-back]; utf8.RuneStart(c) {
+				if !utf8.FullRune(text[n-back : n]) {
+					n -= back
+				}
+				break
+			}
+		}
+	}
+	return n
 }
 
 var utf8BOM = []byte{0xef, 0xbb, 0xbf}

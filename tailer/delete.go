@@ -52,11 +52,21 @@ func (t *Tailer) deleteDue(f *file, now time.Time) bool {
 	if err != nil || !f.is(info) || !f.gz && info.size != acked || now.Sub(info.mtime) < grace && info.mtime.Before(now) {
 		return false // changed since
 	}
+	if !f.keepOpen(path) {
+		return false
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		if f.fault != err.Error() {
 			f.fault = err.Error()
 			f.in.log.Error().Err(err).Str("path", path).Msg("can't remove the shipped file; each scan tries again (that needs the right to write to its folder)")
 		}
+		return false
+	}
+	if info, err := statOpen(f.harvester.file); err == nil && !f.gz && info.size != acked {
+		f.mu.Lock()
+		f.size, f.removed = info.size, true // written to in that very moment: the handle still has it
+		f.mu.Unlock()
+		f.lane.ready(f)
 		return false
 	}
 	f.in.log.Info().Str("path", path).Int64("bytes", acked).Msg("the shipped file was removed")

@@ -12,7 +12,7 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 	age := max(0, now.Sub(info.mtime))
 	f := &file{
 		in: in, inode: info.inode, birth: info.birth, path: path,
-		size: info.size, mtime: info.mtime, quiet: now.Add(-age), end: -1, skip: -1,
+		size: info.size, looked: info.size, mtime: info.mtime, quiet: now.Add(-age), end: -1, skip: -1,
 	}
 	if in.compression != "" {
 		c, err := in.openContent(path)
@@ -40,7 +40,10 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 	case known:
 		f.read, f.acked = state.Offset, state.Offset
 		f.generation, f.prefix = state.Generation, prefix{state.PrefixHash, state.PrefixLen}
-		f.unsure = info.size < state.Offset || info.mtime.After(state.Timestamp)
+		if state.PrefixLen == 0 && (state.Inode != 0 && state.Inode != f.inode.ino || !sameFile(&state, info)) {
+			f.generation = "" // nothing shows that it is this file's: two would have one
+		}
+		f.unsure = info.size < state.Offset || info.mtime.Add(resolution(info.mtime)).After(state.Timestamp)
 		f.ignored = own && t.passOver(f, age)
 		if state.Key == f.key && (state.Source != path || state.Inode != f.inode.ino || state.Device != f.inode.dev) {
 			// Renamed or moved while nobody looked, or known to Filebeat by other
@@ -77,6 +80,9 @@ func (t *Tailer) begin(f *file, age time.Duration) bool {
 		return true
 	}
 	f.read, f.acked = f.size, f.size // later lines are read from here
+	if !f.gz && f.size > 0 {
+		f.prefix = in.prefixAt(f.path, f.size) // else nothing tells when it is truncated and filled again
+	}
 	if f.gz {
 		f.end = f.size
 	}
@@ -143,6 +149,10 @@ func (t *Tailer) settleKey(f *file) bool {
 	other := set.keys[f.key]
 	switch {
 	case other == nil:
+		if t.printOfAnother(f) {
+			f.fingerprint = ""
+			f.key = in.keyOf(f.inode, f.path, "")
+		}
 		return true
 	case f.fingerprint == "":
 		// Under its path or its number on the device there is a new file now.
@@ -167,6 +177,22 @@ func (t *Tailer) settleKey(f *file) bool {
 	return !busy
 }
 
+// printOfAnother says whether the State with a new file's fingerprint is that
+// of another file with equal first bytes: one that is there too, though not
+// found again yet, or that this one was told from before.
+func (t *Tailer) printOfAnother(f *file) bool {
+	if f.fingerprint == "" {
+		return false
+	}
+	s, ok := t.reg.Get(f.key)
+	id := inode{s.Device, s.Inode}
+	if !ok || id.ino == 0 || id == f.inode {
+		return false
+	}
+	own, ok := t.reg.Get(f.in.keyOf(f.inode, f.path, ""))
+	return ok && own.Birth != 0 && own.Birth == f.birth || sameInode(s.Source, id)
+}
+
 // stateOf finds the registry's State for a file seen for the first time.
 func (t *Tailer) stateOf(f *file, info fileInfo) (registry.State, bool) {
 	s, ok := t.reg.Get(f.key)
@@ -178,11 +204,12 @@ func (t *Tailer) stateOf(f *file, info fileInfo) (registry.State, bool) {
 			t.reg.Commit(s)
 		}
 		return s, true
-	case ok:
-		f.in.log.Info().Str("path", f.path).Msg("another file had this inode: reading from the beginning")
-		return registry.State{}, false
 	}
-	return t.adopt(f, info)
+	adopted, found := t.adopt(f, info)
+	if ok && !found {
+		f.in.log.Info().Str("path", f.path).Msg("another file had this inode: reading from the beginning")
+	}
+	return adopted, found
 }
 
 // adopt takes over the State of a file under another key: its input has
@@ -220,8 +247,14 @@ func (t *Tailer) orphanOf(f *file, info fileInfo, sameType bool) (registry.State
 	}); ok {
 		return s, true
 	}
+	if s, ok := t.orphans.find(f.inode.ino, anyPath, func(s *registry.State) bool { // renamed meanwhile
+		return s.Birth == info.birth && s.Device == f.inode.dev && fits(s) &&
+			(f.in.identity != identityPath || identifierName(s.ID) != identityPath)
+	}); ok {
+		return s, true
+	}
 	if s, ok := t.orphans.find(0, f.path, func(s *registry.State) bool { // known by its path alone
-		return identifierName(s.ID) == identityPath && fits(s)
+		return identifierName(s.ID) == identityPath && sameFile(s, info) && fits(s)
 	}); ok {
 		return s, true
 	}
@@ -238,6 +271,20 @@ func (t *Tailer) orphanOf(f *file, info fileInfo, sameType bool) (registry.State
 		}
 	}
 	return registry.State{}, false
+}
+
+// prefixAt hashes the first bytes of the file at path; none if it can't be read.
+func (in *input) prefixAt(path string, size int64) prefix {
+	c, err := in.openContent(path)
+	if err != nil {
+		return prefix{}
+	}
+	defer c.close()
+	p, err := readPrefix(c.data, min(size, prefixLimit))
+	if err != nil {
+		return prefix{}
+	}
+	return p
 }
 
 // beginsAs says whether the file at path begins with the hashed bytes.

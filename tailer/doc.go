@@ -88,6 +88,13 @@
 //   - A file that is created, shipped, truncated and begun again with the same
 //     first line, all within registry.flush before a crash, gets the same
 //     generation id again: its new lines are taken for copies of the old ones.
+//   - Files whose first 1,024 bytes are equal: a new one whose name begins with
+//     that of a truncated one is taken for its copy, and by fingerprint, one
+//     that comes as another goes is taken for it.
+//   - A file whose State a crash has lost, and that is copied and truncated, or
+//     compressed, before it is read again: the copy is sent under new ids.
+//   - An input's id that changes within registry.flush before a crash: lines
+//     since the last Sync are sent again under new ids.
 //   - A last line without line feed is not sent.
 //   - When a power cut took the tail of another program's file, lines that were
 //     written after the boot but before the tailer's start, and lie before the

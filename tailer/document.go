@@ -28,7 +28,7 @@ func (d *document) base() event.Base {
 // with tags and fields, without agent, ecs and host. now is the read time.
 func (d *document) event(message string, offset any, id string, flags []string, now time.Time) *event.Event {
 	log := map[string]any{"offset": offset}
-	if d.path != "" {
+	if d.path != "" || d.in.typ == TypeStdin { // standard input has an empty one, as in Filebeat
 		file := map[string]any{"path": d.path}
 		if d.in.typ == TypeFilestream {
 			file["device_id"] = strconv.FormatUint(d.dev, 10)

@@ -61,6 +61,8 @@ type file struct {
 	lag     lag
 
 	// The scan's own.
+	looked        int64         // size at the last look
+	touched       bool          // that look found a later time and no other size
 	fingerprinted bool          // its key by fingerprint was settled
 	pump          *pump         // standard input's
 	nextLook      time.Time     // without notifications
@@ -152,6 +154,37 @@ func (f *file) harvest(h *harvester) {
 		f.known, level = true, zerolog.InfoLevel
 	}
 	f.in.log.WithLevel(level).Str("path", h.path).Msg("Harvester started for file")
+}
+
+// keepOpen opens a file that may be removed or renamed before its reader comes,
+// or is about to be: what is written meanwhile is read through the handle. False:
+// it is another file now, or too many are open. io is held.
+func (f *file) keepOpen(path string) bool {
+	if f.harvester != nil {
+		return true
+	}
+	if !f.in.admit() {
+		return false
+	}
+	c, err := f.in.openContent(path)
+	if err == nil {
+		if info, err := statOpen(c.file); err == nil && f.is(info) && info.regular {
+			f.harvest(&harvester{content: *c, path: path, life: unprepared, opened: time.Now(), lastLine: time.Now(), skip: -1})
+			return true
+		}
+		c.close()
+	}
+	f.in.refused() // its reader says why
+	return false
+}
+
+// opened says whether the file has a harvester.
+func (f *file) opened() bool {
+	if !f.io.TryLock() {
+		return true // its reader is at work
+	}
+	defer f.io.Unlock()
+	return f.harvester != nil
 }
 
 // lives returns the file's life.

@@ -209,6 +209,9 @@ func (t *Tailer) rekey(f *file, key string) {
 
 // addOrphan keeps a State that no file has claimed yet.
 func (t *Tailer) addOrphan(s registry.State) {
+	if s.Birth != 0 {
+		t.orphans.add(s, anyPath)
+	}
 	if name := identifierName(s.ID); name == identityFingerprint || name == identityPath {
 		s.Inode, s.Device = 0, 0 // it is not known by them
 	}

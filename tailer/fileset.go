@@ -111,6 +111,9 @@ type orphanKey struct {
 	path string
 }
 
+// anyPath stands for the path where the birth time proves what a State is about.
+const anyPath = ""
+
 func newOrphans() orphans {
 	return orphans{at: make(map[orphanKey][]registry.State), places: make(map[string][]orphanKey)}
 }
@@ -141,18 +144,21 @@ func (o orphans) remove(s registry.State) {
 }
 
 func (o orphans) all() (states []registry.State) {
-	for _, list := range o.at {
-		states = append(states, list...)
+	for k, list := range o.at {
+		if k.path != anyPath {
+			states = append(states, list...)
+		}
 	}
 	return states
 }
 
 // claimed says whether a State is that of another input, which still follows
-// the file. The State of an input that is gone, or has another id or type
-// now, goes on with whoever follows the file.
+// the file, or is left to one. The State of an input that is gone, or has
+// another id or type now, goes on with whoever follows the file; if there are
+// several, with the one that has no States yet.
 func (t *Tailer) claimed(s *registry.State, f *file) bool {
-	return slices.ContainsFunc(t.inputs, func(in *input) bool {
-		return in.set != f.in.set && in.set.owns(s) && in.matches(f.path)
+	return !f.in.set.owns(s) && slices.ContainsFunc(t.inputs, func(in *input) bool {
+		return in.set != f.in.set && (in.set.owns(s) || in.novel && !f.in.novel) && in.matches(f.path)
 	})
 }
 

@@ -385,6 +385,7 @@ func (l *lane) compile(f *file, h *harvester, seen int64) error {
 		if err := f.generate(h, l.t.cfg.AgentID); err != nil {
 			return err
 		}
+		f.save() // what is not acknowledged at a stop keeps its ids, whatever the input is called then
 		f.save() // the input's id may have changed before the first ack
 	}
 	if f.random {

@@ -48,6 +48,7 @@ type input struct {
 	limited atomic.Bool
 	next    time.Time // of the next scan
 	scanned bool      // at least once
+	novel   bool      // there were no States under its id when it began
 	stats   inputStats
 	copies  map[inode]possibleCopy
 }
@@ -74,6 +75,7 @@ func (t *Tailer) newInput(c *InputConfig) (*input, error) {
 	if ct := c.Rotation.External.Strategy.Copytruncate; ct != nil {
 		in.suffix = regexp.MustCompile(ct.SuffixRegex)
 	}
+	in.novel = !slices.ContainsFunc(t.reg.States(), func(s registry.State) bool { return strings.HasPrefix(s.Key, keySpace(c)) })
 	if stream := c.stream(); c.kind() == TypeContainer && stream != "" {
 		in.meta = map[string]string{"stream": stream}
 		in.logKey = registry.LogKey
@@ -162,9 +164,14 @@ func (in *input) lineLimit() int {
 }
 
 // rawLimit is how many bytes of a line are looked at: those of its text, of
-// twice as many in UTF-16, and of a byte order mark and a carriage return.
+// twice as many where four bytes may become two, as in GB 18030, or two one, as
+// in UTF-16, and of a byte order mark and a carriage return.
 func (in *input) rawLimit(d *decoding) int {
-	return (min(in.lineLimit(), math.MaxInt32/8) + 8) * d.unit
+	n := min(in.lineLimit(), math.MaxInt32/8) + 8
+	if d.enc != nil {
+		n *= 2
+	}
+	return n
 }
 
 // ttl is the time after which the State may be forgotten; -1: never.

@@ -71,8 +71,9 @@ type InputConfig struct {
 	// read; one that is known is read on when it changes. 0 takes all. Default: 0.
 	IgnoreOlder time.Duration `config:"ignore_older"`
 	// CleanInactive forgets the state of a file that was not changed for this
-	// long; it must be greater than ignore_older plus the scan interval.
-	// 0 or negative: never. Default: 0.
+	// long; it must be greater than ignore_older plus the scan interval. Without
+	// ignore_older, which only filestream allows, the state of a file that is
+	// still there is kept. 0 or negative: never. Default: 0.
 	CleanInactive time.Duration `config:"clean_inactive"`
 	// CleanRemoved forgets the state of a file that is gone. Default: true.
 	CleanRemoved bool `config:"clean_removed"`
@@ -224,6 +225,9 @@ type Scanner struct {
 	IncludeFiles []string `config:"include_files"`
 	// Symlinks follows symbolic links to files. Default: false.
 	Symlinks bool `config:"symlinks"`
+	// ResendOnTouch sends a file again from its beginning when its time has
+	// changed and its size has not. Default: false.
+	ResendOnTouch bool `config:"resend_on_touch"`
 	// CheckInterval: as scan_frequency of the log input. Default: 10s.
 	CheckInterval time.Duration `config:"check_interval"`
 	// Fingerprint says which bytes identify a file.

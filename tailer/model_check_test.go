@@ -90,10 +90,7 @@ func (m *model) deliver(doc string, acked bool) {
 	e.reader, _ = strconv.Atoi(e.Tags[0][1:])
 	life := m.owner[generation]
 	if life == nil {
-		var number, n int
-		if _, err := fmt.Sscanf(strings.TrimSpace(e.Message), "%d.%d.", &number, &n); err == nil && number < len(m.lives) {
-			life = m.lives[number]
-		}
+		life = m.named(e.Message)
 	}
 	if life == nil { // its first lines are those of any other
 		m.pending[generation] = append(m.pending[generation], e)
@@ -107,6 +104,17 @@ func (m *model) deliver(doc string, acked bool) {
 		delete(m.pending, generation)
 	}
 	m.take(life, generation, e)
+}
+
+// named finds the life that a message is of by the numbers in it.
+func (m *model) named(message string) *modelLife {
+	for line := range strings.Lines(message) {
+		var number, n int
+		if _, err := fmt.Sscanf(strings.TrimSpace(line), "%d.%d.", &number, &n); err == nil && number < len(m.lives) {
+			return m.lives[number]
+		}
+	}
+	return nil
 }
 
 // take compares a document with the lines that it claims to be.
@@ -214,22 +222,35 @@ func (m *model) aim(l *modelLife) int64 {
 
 // nameless says whether a life has nothing yet that tells it from others.
 func (m *model) nameless(l *modelLife) bool {
-	return m.shape.header > 0 && (len(l.lines)-1)*400 < m.shape.header
+	if m.shape.header == 0 {
+		return false
+	}
+	aim := m.aim(l)
+	for _, line := range l.lines {
+		if line.end <= aim && !line.none && !line.optional && !strings.HasPrefix(line.text, "time;value") {
+			return false
+		}
+	}
+	return true
 }
 
 // states returns a file's offset in the registry for each reader; -1: none.
 func (m *model) states(f *modelFile) []int64 {
-	found := make([]int64, m.readers())
+	found, rank := make([]int64, m.readers()), make([]int, m.readers())
 	for r := range found {
 		found[r] = -1
 	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, s := range m.reg.States() {
 		if s.Inode != f.info.ino || s.Device != f.info.dev || s.Birth != f.info.birth {
 			continue
 		}
 		for i := range m.cfg.Inputs {
-			if strings.HasPrefix(s.Key, keySpace(&m.cfg.Inputs[i])) {
-				found[m.reader(i)] = s.Offset
+			// One by fingerprint may be of what the file held before.
+			sure := map[*modelLife]int{f.life: 3, nil: 2}[m.owner[s.Generation]] + 1
+			if r := m.reader(i); strings.HasPrefix(s.Key, keySpace(&m.cfg.Inputs[i])) && sure > rank[r] {
+				found[r], rank[r] = s.Offset, sure
 			}
 		}
 	}
@@ -260,7 +281,7 @@ func (m *model) settle(f *modelFile) {
 			}
 		}
 		m.mu.Unlock()
-		return aim == 0 || m.at(f, aim) || m.shape.deletes && !f.there()
+		return aim == 0 || m.at(f, aim) || m.shape.deletes && !f.there() || f.aged // what a crash forgot of an old file is not sent again
 	})
 }
 
@@ -303,7 +324,7 @@ func (m *model) check() {
 			if s.Inode != f.info.ino || s.Device != f.info.dev || s.Birth != f.info.birth || m.pending[s.Generation] != nil {
 				continue
 			}
-			if life := m.owner[s.Generation]; life != nil && life != f.life {
+			if life := m.owner[s.Generation]; life != f.life && (life != nil || f.begun) {
 				continue // a crash brought back what is known of the content before a truncation
 			}
 			covered := int64(0)
@@ -355,10 +376,21 @@ func (m *model) wait(what func() string, ok func() bool) {
 	m.t.Helper()
 	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
+			text := what()
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			for _, f := range m.faults {
+				m.t.Error(f)
+			}
 			for _, s := range m.reg.States() {
 				m.t.Logf("DUMP %s %s at %d inode %d ttl %d", s.Key, s.Source, s.Offset, s.Inode, s.TTL)
 			}
-			m.t.Fatalf("never: %s", what())
+			m.t.Fatalf("never: %s", text)
 		}
 	}
+}
+
+func (m *model) eventually(what string, ok func() bool) {
+	m.t.Helper()
+	m.wait(func() string { return what }, ok)
 }

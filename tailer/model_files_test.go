@@ -23,6 +23,8 @@ type modelFile struct {
 	size    int64  // of the content
 	partial string // what the last line lacks
 	closed  bool   // never written again
+	begun   bool   // anew, after a truncation
+	aged    bool   // it was so old once that it is not read when it is found
 }
 
 func writeFile(path, text string) error { return os.WriteFile(path, []byte(text), 0o600) }
@@ -105,7 +107,7 @@ func (m *model) existing() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		for r := range f.life.by {
-			if covered := m.covered(f.life, r); covered < f.size || f.partial != "" && f.size > 0 {
+			if covered := m.covered(f.life, r); covered < f.size || f.partial != "" && f.size > f.life.start(len(f.life.lines)-1) {
 				m.fault("%s was deleted at %d of %d bytes", f.path, covered, f.size)
 			}
 		}
@@ -199,6 +201,8 @@ func (m *model) grow() {
 	}
 	m.complete(f)
 	m.settle(f)
+	m.excuse(f.life, m.aim(f.life)) // what parsers hold
+	f.aged = true
 	past := time.Now().Add(-time.Hour - time.Duration(m.rand.IntN(120))*time.Minute)
 	m.must(os.Chtimes(f.path, past, past))
 }
@@ -230,14 +234,14 @@ func (m *model) old() {
 // rename moves a file within the inputs' paths.
 func (m *model) rename() {
 	f := m.pick()
-	if m.byPath() && !f.life.derived {
-		return // it is another file then, which has new ids
-	}
 	m.confirm(f)
 	dir := filepath.Dir(f.path)
 	if m.odds(4) {
 		dir = m.path(m.one("d0", "d1", "d2"))
 		m.must(os.MkdirAll(dir, 0o700))
+	}
+	if !m.traced(f, dir) {
+		return
 	}
 	to := filepath.Join(dir, fmt.Sprintf("%s.%d", strings.SplitAfter(filepath.Base(f.path), ".log")[0], m.rand.IntN(1<<30)))
 	m.must(os.Rename(f.path, to))
@@ -246,6 +250,20 @@ func (m *model) rename() {
 	if m.odds(2) { // the writer begins a new one at once
 		m.again(old)
 	}
+}
+
+// traced makes sure that a file is known when it is renamed to a folder of
+// another input, whose ids are others.
+func (m *model) traced(f *modelFile, dir string) bool {
+	if m.shape.layout != "split" || dir == filepath.Dir(f.path) {
+		return true
+	}
+	if m.stop == nil {
+		return m.whole(f)
+	}
+	m.settle(f)
+	m.must(m.reg.Sync())
+	return true
 }
 
 // again begins a new file at a path.
@@ -331,6 +349,9 @@ func (m *model) lastWords() {
 	m.settle(f)
 	m.lines(f, 1+m.rand.IntN(5))
 	m.unlink(f)
+	if m.nameless(f.life) {
+		return
+	}
 	m.eventually("the last lines of "+f.path+" come", func() bool {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -353,6 +374,9 @@ func (m *model) truncate() {
 		return
 	}
 	m.empty(f)
+	if m.shape.gz { // an empty file is followed when its first bytes tell what it is
+		return
+	}
 	m.eventually("the truncation of "+f.path+" is seen", func() bool { return m.at(f, 0) })
 }
 
@@ -367,14 +391,19 @@ func (m *model) truncateNow() {
 func (m *model) empty(f *modelFile) {
 	m.leave(f)
 	m.must(os.Truncate(f.path, 0))
-	f.size, f.partial, f.life = 0, "", m.newLife(false)
+	f.size, f.partial, f.life, f.begun = 0, "", m.newLife(false), true
 	if m.shape.header > 0 {
 		m.fragile[f] = true
 	}
 }
 
+// tick lets the kernel's clock go on, by which it stamps files: within one of
+// its ticks a file can be filled anew to the same size unseen.
+func (m *model) tick() { time.Sleep(12 * time.Millisecond) }
+
 // refill empties a file and fills it again at once, at times to its old size.
 func (m *model) refill() {
+	m.tick()
 	f := m.pick()
 	m.confirm(f)
 	if m.stop != nil {
@@ -418,14 +447,24 @@ func (m *model) fill(f *modelFile, size int64) {
 	m.raw(f, text)
 }
 
+// know makes sure that a crash has left, or a reader has made, a State of a
+// file: a copy of one that nobody knows is a file of its own.
+func (m *model) know(f *modelFile) (known bool) {
+	if m.stop != nil && slices.ContainsFunc(m.states(f), func(offset int64) bool { return offset <= 0 }) {
+		m.settle(f)
+	}
+	return f.size > 0 && (!m.shape.forgets || m.stop == nil || !slices.Contains(m.states(f), -1))
+}
+
 // copyTruncate copies a file, empties it, and goes on.
 func (m *model) copyTruncate() {
+	m.tick()
 	f := m.pick()
 	if m.shape.header > 0 || m.fragile[f] && m.stop == nil {
 		m.confirm(f)
 	}
 	m.complete(f)
-	if f.size == 0 || m.stop == nil && (!m.whole(f) || m.fragile[f]) {
+	if !m.know(f) || m.stop == nil && (!m.whole(f) || m.fragile[f]) {
 		return
 	}
 	c := &modelFile{path: fmt.Sprintf("%s.%d", f.path, m.rand.IntN(1<<30)), life: f.life, size: f.size, closed: true}
@@ -437,7 +476,7 @@ func (m *model) copyTruncate() {
 	c.life.derived = false
 	m.files = append(m.files, c)
 	size := f.size
-	f.size, f.life = 0, m.newLife(false)
+	f.size, f.life, f.begun = 0, m.newLife(false), true
 	m.fragile[f], m.fragile[c] = true, true
 	if m.odds(2) && !m.shape.longHeader() {
 		m.fill(f, size)
@@ -447,12 +486,12 @@ func (m *model) copyTruncate() {
 // compress does what gzip does with a rotated file.
 func (m *model) compress() {
 	f := m.pick()
-	if len(f.names) > 0 || f.linked {
-		return
+	if len(f.names) > 0 || f.linked || m.shape.strict && m.shape.lines == "pattern" {
+		return // the last group waits for an hour
 	}
 	m.confirm(f)
 	m.complete(f)
-	if f.size == 0 {
+	if !m.know(f) {
 		return
 	}
 	text, err := os.ReadFile(f.path)
@@ -474,7 +513,9 @@ func (m *model) compress() {
 	m.stat(c)
 	m.must(os.Remove(f.path))
 	m.forgo(f)
-	c.life.derived = false
+	m.mu.Lock()
+	c.life.derived, c.life.loose = false, true // a removed file gives out what its parsers hold
+	m.mu.Unlock()
 	m.files = append(m.files, c)
 	m.fragile[c] = true
 }

@@ -80,8 +80,13 @@ func (t *Tailer) observe(in *input, path string, now time.Time) *file {
 	if f == nil {
 		f = t.leaving(in, path, info)
 	}
-	if f != nil && (!f.is(info) || f.in != in && t.release(f, in, path) || f.in == in && t.anotherPath(f, path)) {
+	switch {
+	case f == nil:
+	case !f.is(info), f.in != in && t.release(f, in, path):
 		t.drop(f) // the inode is used anew, or another input goes on with it
+		f = nil
+	case f.in == in && t.anotherPath(f, path):
+		t.removed(f, false) // from the path that it was known by
 		f = nil
 	}
 	fresh := f == nil && in.scanned
@@ -155,8 +160,16 @@ func (t *Tailer) update(f *file, path string, info fileInfo, now time.Time, fres
 		info = again
 	}
 	if info.size < f.read && !f.unsure && !f.gz {
-		f.in.log.Info().Str("path", path).Msgf("File was truncated as offset (%d) > size (%d)", f.read, info.size)
-		f.in.log.Info().Str("path", path).Msg("File was truncated. Begin reading file from offset 0")
+		if f.opened() {
+			f.in.log.Info().Str("path", path).Msgf("File was truncated as offset (%d) > size (%d)", f.read, info.size)
+			f.in.log.Info().Str("path", path).Msg("File was truncated. Begin reading file from offset 0")
+		} else {
+			f.in.log.Info().Str("path", path).Int64("offset", f.read).Int64("size", info.size).Msg("Old file was truncated. Starting from the beginning")
+		}
+		f.renew(0)
+	}
+	if f.touchedBefore(info) {
+		f.in.log.Info().Str("path", path).Msg("File was touched. Begin reading file from offset 0 because resend_on_touch is enabled")
 		f.renew(0)
 	}
 	if !info.mtime.Equal(f.mtime) || info.size != f.size {
@@ -181,6 +194,20 @@ func (t *Tailer) update(f *file, path string, info fileInfo, now time.Time, fres
 	}
 }
 
+// touchedBefore says whether the look before this one found a later time at the
+// same size (resend_on_touch), and this one finds the same: a line that is just
+// being written changes the time first. f.mu is held.
+func (f *file) touchedBefore(info fileInfo) (touched bool) {
+	if !f.in.cfg.Prospector.Scanner.ResendOnTouch {
+		return false
+	}
+	same := info.size == f.looked
+	touched = same && f.touched && info.mtime.Equal(f.mtime)
+	f.touched = same && info.mtime.After(f.mtime)
+	f.looked = info.size
+	return touched
+}
+
 // maxHeld bounds the files that are opened before it is their turn.
 const maxHeld = 512
 
@@ -191,19 +218,9 @@ func (t *Tailer) hold(f *file, path string) {
 		return // its reader has it, or opens it in its turn
 	}
 	defer f.io.Unlock()
-	if f.harvester != nil || !f.in.admit() {
-		return
+	if f.harvester == nil && f.keepOpen(path) {
+		t.idle.add(f) // its reader takes it out
 	}
-	c, err := f.in.openContent(path)
-	if err == nil {
-		if info, err := statOpen(c.file); err == nil && f.is(info) && info.regular {
-			f.harvest(&harvester{content: *c, path: path, life: unprepared, opened: time.Now(), lastLine: time.Now(), skip: -1})
-			t.idle.add(f) // its reader takes it out
-			return
-		}
-		c.close()
-	}
-	f.in.refused() // its reader says why
 }
 
 func sameInode(path string, id inode) bool {
@@ -227,7 +244,8 @@ func (t *Tailer) review(f *file, seen bool, now time.Time) {
 
 	f.mu.Lock()
 	removed, missing, work := f.removed, f.missing, f.pending()
-	inactive := f.in.cfg.CleanInactive > 0 && now.Sub(f.quiet) > f.in.cfg.CleanInactive
+	// Without ignore_older the next scan would send the file again.
+	inactive := f.in.cfg.CleanInactive > 0 && f.in.cfg.IgnoreOlder > 0 && now.Sub(f.quiet) > f.in.cfg.CleanInactive
 	busy := open || f.queued || f.outstanding()
 	f.mu.Unlock()
 	if !work && !removed && t.deleteDue(f, now) {

@@ -236,7 +236,7 @@ func (l *lane) endPartial(ctx context.Context, f *file, h *harvester) {
 	f.mu.Unlock()
 	rest := make([]byte, max(0, h.partialSeen-start))
 	n, _ := h.data.ReadAt(rest, start)
-	l.last(ctx, f, h, rest[:n], start)
+	l.last(ctx, f, h, rest[:h.dec.whole(rest[:n])], start)
 }
 
 // last sends what stands behind the last line end as a line of its own.

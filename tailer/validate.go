@@ -105,7 +105,7 @@ func (c *InputConfig) validateTimes() (errs []error) {
 	if c.CleanInactive > 0 && c.CleanInactive <= c.IgnoreOlder+o.scanFrequency {
 		errs = append(errs, fault("clean_inactive", "must be greater than ignore_older + %s (%s), else a file's state would be forgotten while the file is still followed, and the file sent again", scan, c.IgnoreOlder+o.scanFrequency))
 	}
-	if c.CleanInactive > 0 && c.IgnoreOlder == 0 {
+	if c.CleanInactive > 0 && c.IgnoreOlder == 0 && c.kind() != TypeFilestream {
 		errs = append(errs, fault("clean_inactive", "needs ignore_older; without it a file whose state was forgotten would be sent again"))
 	}
 	for _, d := range []struct {
@@ -231,6 +231,7 @@ func (c *InputConfig) misplaced() (errs []error) {
 	other(len(s.IncludeFiles) > 0, "prospector.scanner.include_files", "paths or exclude_files")
 	other(s.RecursiveGlob != ds.RecursiveGlob, "prospector.scanner.recursive_glob", "recursive_glob.enabled")
 	other(s.Symlinks != ds.Symlinks, "prospector.scanner.symlinks", "symlinks")
+	other(s.ResendOnTouch, "prospector.scanner.resend_on_touch", "type filestream")
 	other(s.CheckInterval != ds.CheckInterval, "prospector.scanner.check_interval", "scan_frequency")
 	other(s.Fingerprint != ds.Fingerprint, "prospector.scanner.fingerprint", "file_identity of type filestream")
 	other(c.Close.OnStateChange != d.Close.OnStateChange, "close.on_state_change", "close_inactive, close_renamed, close_removed")
