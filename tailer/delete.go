@@ -70,6 +70,12 @@ func (t *Tailer) deleteDue(f *file, now time.Time) bool {
 		return false
 	}
 	f.in.log.Info().Str("path", path).Int64("bytes", acked).Msg("the shipped file was removed")
+	t.letGo(f, path)
+	return true
+}
+
+// letGo ends the following of a file that was just removed; io is held.
+func (t *Tailer) letGo(f *file, path string) {
 	f.close("Closing file: it was removed after its grace period")
 	f.mu.Lock()
 	f.removed = true
@@ -87,7 +93,6 @@ func (t *Tailer) deleteDue(f *file, now time.Time) bool {
 	f.mu.Lock()
 	f.forgotten = true
 	f.mu.Unlock()
-	return true
 }
 
 // sealed says whether the recorder will never write the segment again; io is
