@@ -110,7 +110,9 @@ func (t *Tailer) archived(f *file, content io.ReaderAt) (registry.State, bool) {
 		}
 		f.in.log.Info().Str("path", f.path).Str("of", source).Int64("offset", s.Offset).Msg("the file holds one that was compressed: reading on where that was left")
 		t.removeOrphan(s)
-		t.reg.Forget(s.Key)
+		if f.in.set.keys[s.Key] == nil {
+			t.reg.Forget(s.Key)
+		}
 		return t.inherit(f, p, s.Offset, s.Generation), true
 	}
 	return registry.State{}, false

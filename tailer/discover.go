@@ -190,7 +190,13 @@ func (t *Tailer) printOfAnother(f *file) bool {
 		return false
 	}
 	own, ok := t.reg.Get(f.in.keyOf(f.inode, f.path, ""))
-	return ok && own.Birth != 0 && own.Birth == f.birth || sameInode(s.Source, id)
+	return ok && own.Birth != 0 && own.Birth == f.birth || f.elsewhere(&s)
+}
+
+// elsewhere says whether the file that a State names is there, and another one.
+func (f *file) elsewhere(s *registry.State) bool {
+	id := inode{s.Device, s.Inode}
+	return id.ino != 0 && id != f.inode && sameInode(s.Source, id)
 }
 
 // stateOf finds the registry's State for a file seen for the first time.
@@ -266,7 +272,7 @@ func (t *Tailer) orphanOf(f *file, info fileInfo, sameType bool) (registry.State
 		hash = f.in.fingerprintAt(f.path, f.inode)
 	}
 	for _, s := range t.orphanPrints[hash] { // wherever the file was then
-		if fits(&s) {
+		if fits(&s) && !f.elsewhere(&s) {
 			return s, true
 		}
 	}

@@ -212,13 +212,13 @@ func (t *Tailer) addOrphan(s registry.State) {
 	if s.Birth != 0 {
 		t.orphans.add(s, anyPath)
 	}
+	if fp := printOf(&s); fp != "" {
+		t.orphanPrints[fp] = append(t.orphanPrints[fp], s)
+	}
 	if name := identifierName(s.ID); name == identityFingerprint || name == identityPath {
 		s.Inode, s.Device = 0, 0 // it is not known by them
 	}
 	t.orphans.add(s, s.Source)
-	if fp := printOf(&s); fp != "" {
-		t.orphanPrints[fp] = append(t.orphanPrints[fp], s)
-	}
 }
 
 // removeOrphan ends that.

@@ -48,6 +48,9 @@ func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
 			f.close("closed after a read error")
 			return false
 		}
+		if same, err := l.unchanged(f, h); err != nil || !same {
+			return err == nil // truncated, and filled again, since it was opened
+		}
 		begun := time.Now()
 		used, ok := l.lines(ctx, f, h, offset, l.spare[:have])
 		if used > 0 {
@@ -279,15 +282,18 @@ func (l *lane) open(f *file) (*harvester, error) {
 	return h, nil
 }
 
-// unchanged looks at the first bytes of an open file before each reading: a
-// file that was truncated and has grown past the read offset between two
-// looks is seen by them. If they differ, it has begun a new life.
+// unchanged looks at the first bytes of an open file before and after each
+// reading: a file that was truncated and has grown past the read offset between
+// two looks is seen by them. If they differ, it has begun a new life.
 func (l *lane) unchanged(f *file, h *harvester) (bool, error) {
 	if f.pump != nil || h.gz && !f.changed() {
 		return true, nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.life != h.life {
+		return false, nil
+	}
 	same, err := f.prefix.holds(h.data, l.first[:])
 	f.recheck = false
 	if err == nil && !same {

@@ -104,6 +104,7 @@ func (m *model) existing() {
 		if f.there() {
 			return false
 		}
+		m.excuse(f.life, f.size) // a line of which nothing was written yet
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		for r := range f.life.by {
@@ -196,7 +197,7 @@ func (m *model) appendHalf() {
 // grow makes a file old that is shipped.
 func (m *model) grow() {
 	f := m.pick()
-	if !f.life.derived && m.shape.forgets || m.fragile[f] {
+	if !f.life.derived && m.shape.forgets || m.fragile[f] || m.nameless(f.life) {
 		return
 	}
 	m.complete(f)
@@ -235,6 +236,9 @@ func (m *model) old() {
 func (m *model) rename() {
 	f := m.pick()
 	m.confirm(f)
+	if m.fragile[f] {
+		return // its copy is known by its name
+	}
 	dir := filepath.Dir(f.path)
 	if m.odds(4) {
 		dir = m.path(m.one("d0", "d1", "d2"))
@@ -258,7 +262,10 @@ func (m *model) traced(f *modelFile, dir string) bool {
 	if m.shape.layout != "split" || dir == filepath.Dir(f.path) {
 		return true
 	}
-	if m.stop == nil {
+	switch {
+	case m.shape.strict:
+		return false // its input keeps it while parsers hold lines
+	case m.stop == nil:
 		return m.whole(f)
 	}
 	m.settle(f)
@@ -347,6 +354,7 @@ func (m *model) lastWords() {
 	}
 	m.lines(f, 5)
 	m.settle(f)
+	m.eventually(f.path+" is open", func() bool { return m.opened(f) == m.readers() })
 	m.lines(f, 1+m.rand.IntN(5))
 	m.unlink(f)
 	if m.nameless(f.life) {
@@ -362,6 +370,21 @@ func (m *model) lastWords() {
 		}
 		return true
 	})
+}
+
+// opened counts the readers that have a file open.
+func (m *model) opened(f *modelFile) (n int) {
+	m.tailer.mu.Lock()
+	defer m.tailer.mu.Unlock()
+	for g := range m.tailer.followed() {
+		if g.inode == f.info.inode && g.io.TryLock() {
+			if g.harvester != nil && !g.dropped() {
+				n++
+			}
+			g.io.Unlock()
+		}
+	}
+	return n
 }
 
 // truncate empties a file and waits until that was seen.
@@ -486,7 +509,7 @@ func (m *model) copyTruncate() {
 // compress does what gzip does with a rotated file.
 func (m *model) compress() {
 	f := m.pick()
-	if len(f.names) > 0 || f.linked || m.shape.strict && m.shape.lines == "pattern" {
+	if len(f.names) > 0 || f.linked || m.shape.strict {
 		return // the last group waits for an hour
 	}
 	m.confirm(f)
@@ -547,7 +570,7 @@ func (m *model) swap() {
 	other := m.path("swap")
 	m.must(os.Symlink(m.target(), other))
 	m.must(os.Rename(other, f.path))
-	f.size, f.life = 0, m.newLife(true)
+	f.size, f.life, f.begun = 0, m.newLife(true), true
 	m.stat(f)
 	m.lines(f, 1+m.rand.IntN(5))
 }

@@ -24,7 +24,7 @@ type modelShape struct {
 	deletes  bool // delete.enabled
 	ages     bool // ignore_older
 	forgets  bool // clean_inactive too
-	paths    bool // identity path may be drawn
+	paths    bool // identity path
 }
 
 func (s *modelShape) joins() bool { return s.lines == "pattern" || s.lines == "count" }
@@ -40,32 +40,25 @@ const modelGroup = 3
 func (m *model) one(list ...string) string { return list[m.rand.IntN(len(list))] }
 func (m *model) odds(n int) bool           { return m.rand.IntN(n) == 0 }
 
-// tame leaves out what does not hold yet in every combination; -model.all has
-// it in.
-func (s *modelShape) tame(lines string) {
-	s.layout, s.lines, s.strict = "one", lines, false
-	s.gz, s.symlinks, s.paths, s.ages = false, false, false, false
-}
-
 func (m *model) drawShape() modelShape {
 	s := modelShape{
 		layout: m.one("one", "one", "two", "split"), lines: m.one("plain", "plain", "filter", "drop", "json", "pattern", "count"),
 		strict: m.odds(2), utf16: m.odds(5), gz: m.odds(3), symlinks: m.odds(4), paths: m.odds(4), ages: m.odds(5),
 	}
-	if !*modelAll {
-		s.tame(m.one("plain", "plain", "filter", "drop", "json"))
-	}
 	switch {
-	case *modelAll && m.odds(8) && s.layout == "one":
+	case m.odds(8) && s.layout == "one":
 		s.deletes, s.symlinks, s.ages, s.strict = true, false, false, false
-	case *modelAll && m.odds(3):
+	case m.odds(3):
 		// With gz, what begins as another file waits for a minute to become its copy.
 		s.header, s.gz = []int{20, 400, 1000, 1500}[m.rand.IntN(4)], false
+	}
+	if !*modelAll { // what does not hold in every combination yet
+		s.layout, s.header, s.gz = "one", 0, false
 	}
 	s.paths = s.paths && !s.longHeader() // a path's new file would be the old one
 	s.partial = s.lines == "plain" && s.header == 0 && m.odds(4)
 	s.links = !s.paths && !s.deletes && m.odds(3)
-	s.forgets = s.ages && m.odds(2)
+	s.forgets = s.ages && !s.paths && !s.partial && m.odds(2)
 	s.strict = s.strict && s.joins()
 	return s
 }
@@ -121,15 +114,16 @@ func (m *model) identify() {
 		if typ == TypeFilestream {
 			kinds = append(kinds, identityFingerprint, identityFingerprint)
 		}
-		if m.shape.paths {
-			kinds = append(kinds, identityPath)
+		if m.shape.paths { // whoever changes from there may find another file at a path
+			kinds = []string{identityPath}
 		}
 		m.identities[i] = m.one(kinds...)
 	}
 }
 
 // renameInputs changes an input's id and the identities. With clean_inactive,
-// and with identity path when it is renamed, a file is sent anew, and so must keep what its ids are derived from.
+// and with identity path when it is renamed, a file is sent anew, and so must
+// keep what its ids are derived from.
 func (m *model) renameInputs() {
 	m.identify()
 	m.renamed = m.shape.layout == "two"

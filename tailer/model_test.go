@@ -16,7 +16,7 @@ import (
 
 var (
 	modelTime = flag.Duration("model.time", 8*time.Second, "how long the model test runs")
-	modelAll  = flag.Bool("model.all", false, "everything at once: also equal first lines, several inputs, multiline, copies, archives, links, paths, ages and changes while stopped; such rounds still fail at times")
+	modelAll  = flag.Bool("model.all", false, "also several inputs, equal first lines and archives; one round in fifty of these still fails")
 	modelSeed = flag.Uint64("model.seed", 0, "replay the round of the model test with this seed")
 )
 
@@ -108,11 +108,12 @@ func modelRound(t *testing.T, seed uint64) {
 func (m *model) steps() []modelStep {
 	s := &m.shape
 	stays := !s.deletes && !s.longHeader() // else a new file can't be told from another one
+	copies := stays && !s.forgets          // a file that is sent anew needs its own ids
 	return []modelStep{
 		{40, m.append, true}, {12, m.appendHalf, true}, {20, m.pause, true}, {3, m.restart, true}, {3, m.crash, true},
 		{2, m.reload, true}, {3, m.goAway, true},
 		{6, m.rename, stays && !s.paths}, {4, m.remove, stays}, {2, m.recreate, stays}, {3, m.lastWords, stays},
-		{4, m.truncate, stays}, {3, m.refill, stays}, {4, m.copyTruncate, stays && *modelAll}, {4, m.compress, stays && s.gz},
+		{4, m.truncate, copies}, {3, m.refill, copies}, {4, m.copyTruncate, copies}, {4, m.compress, copies && s.gz},
 		{3, m.link, stays && s.links}, {4, m.swap, stays && s.symlinks}, {3, m.grow, stays && s.ages}, {3, m.old, stays && s.ages && !s.joins()},
 	}
 }
@@ -209,7 +210,7 @@ func (m *model) restart() {
 	if m.rand.IntN(2) == 0 {
 		m.renameInputs()
 		m.retype()
-	} else if !m.shape.deletes && *modelAll {
+	} else if !m.shape.deletes {
 		for range m.rand.IntN(6) {
 			m.stopped(still)
 		}
@@ -234,7 +235,10 @@ func (m *model) stopped(still bool) {
 		steps = append(steps, m.rename)
 	}
 	if still && !m.shape.longHeader() {
-		steps = append(steps, m.truncateNow, m.refill, m.copyTruncate, m.removeNow)
+		steps = append(steps, m.removeNow)
+	}
+	if still && !m.shape.longHeader() && !m.shape.forgets {
+		steps = append(steps, m.truncateNow, m.refill, m.copyTruncate)
 	}
 	steps[m.rand.IntN(len(steps))]()
 }

@@ -82,8 +82,14 @@ func (t *Tailer) observe(in *input, path string, now time.Time) *file {
 	}
 	switch {
 	case f == nil:
-	case !f.is(info), f.in != in && t.release(f, in, path):
-		t.drop(f) // the inode is used anew, or another input goes on with it
+	case !f.is(info): // the inode is used anew
+		if s, ok := t.reg.Get(f.key); ok {
+			t.orphans.add(s, f.path) // it may have been compressed and then removed
+		}
+		t.drop(f)
+		f = nil
+	case f.in != in && t.release(f, in, path):
+		t.drop(f) // another input goes on with it
 		f = nil
 	case f.in == in && t.anotherPath(f, path):
 		t.removed(f, false) // from the path that it was known by
@@ -381,6 +387,8 @@ func (t *Tailer) forgetStale(in *input) {
 			continue
 		}
 		switch {
+		case in.set.files[id] == nil && in.compression != "" && sameInode(s.Source, id):
+			// It may be empty, and followed when its first bytes tell what it is.
 		case in.set.files[id] != nil || sameInode(s.Source, id):
 			t.removeOrphan(s) // claimed, or ignored for now
 		case vanished(s.Source, id, in.symlinks):
