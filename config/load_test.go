@@ -71,6 +71,19 @@ func TestRecorderAloneFollowsItsSegments(t *testing.T) {
 	}
 }
 
+func TestVersionOfMQTTIsANumberOrAText(t *testing.T) {
+	for text, want := range map[string]string{"5": "5", "'5'": "5", "3.1.1": "3.1.1", "\"3.1.1\"": "3.1.1"} {
+		c := mustParse(t, "recorder.mqtt: [{hosts: mqtts://broker, version: "+text+", exclude: x}]\noutput.logstash.hosts: elk\n")
+		if got := c.Recorder.MQTT[0].Version; got != want {
+			t.Errorf("version: %s is read as %q", text, got)
+		}
+	}
+	_, err := Parse("f.yml", []byte("recorder.mqtt: [{hosts: mqtts://broker, receive_maximum: 5}]\noutput.logstash.hosts: elk\n"))
+	if err == nil || !strings.Contains(err.Error(), "recorder.mqtt.0.receive_maximum: is an option of MQTT 5; add version: 5") {
+		t.Errorf("an option of MQTT 5 without it: %v", err)
+	}
+}
+
 func TestFoldersFollowHome(t *testing.T) {
 	for text, want := range map[string]PathConfig{
 		"name: x":                           {Config: "/etc/sluice", Data: "/var/lib/sluice", Logs: "/var/log/sluice"},
@@ -173,9 +186,10 @@ queue.disk.max_size: 10MB
 filebeat.inputs:
 - {type: filestream, id: a, paths: /x, file_identity.native: ~, prospector.scanner.fingerprint.enabled: false}
 - {type: filestream, id: b, paths: /y, take_over.enabled: true, read_until_eof: {enabled: true, timeout: 2s}, prospector.scanner.resend_on_touch: false}
+- {type: filestream, id: c, paths: /z, parsers: [ndjson: {keys_under_root: true}, ndjson: {keys_under_root: true, target: t}]}
 output.logstash.hosts: elk
 `)
-	if len(c.Warnings) != 2 {
+	if len(c.Warnings) != 3 || !strings.Contains(strings.Join(c.Warnings, "\n"), "inputs.2.parsers.1.ndjson.keys_under_root: has no effect: the fields go to the target t") {
 		t.Errorf("warnings %q", c.Warnings)
 	}
 }

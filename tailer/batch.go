@@ -95,7 +95,7 @@ func (b *batch) unsent(scratch []int, limit int) (buf []byte, ends []int) {
 	if b.sent > 0 {
 		from = b.ends[b.sent-1]
 	}
-	for _, e := range b.ends[b.sent:min(b.len(), b.sent+limit)] {
+	for _, e := range b.ends[b.sent : b.sent+min(b.len()-b.sent, limit)] { // limit may be the largest number
 		scratch = append(scratch, e-from)
 	}
 	return b.buf[from : from+scratch[len(scratch)-1]], scratch

@@ -80,6 +80,9 @@ type Config struct {
 	Stdin io.Reader
 	// HostName is the machine's own name, for processors.
 	HostName string
+	// Times looks up what is known of the clock that the lines of a segment are
+	// by. Nil, or a nil result: there is nothing to correct.
+	Times func(path string) Times
 	// Settle is called with an open file after each reading and before what
 	// was read is sent. The gateway has a segment fsynced here that its
 	// recorder still writes. After an error the scan tries again. Nil: nothing

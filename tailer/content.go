@@ -27,20 +27,28 @@ func (in *input) openContent(path string) (*content, error) {
 		return nil, err
 	}
 	c := &content{file: f, data: f}
-	if in.compression == "" {
-		return c, nil
-	}
-	var magic [2]byte
-	n, err := f.ReadAt(magic[:], 0)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err := c.decide(in); err != nil {
 		c.close()
 		return nil, err
 	}
+	return c, nil
+}
+
+// decide looks at the first bytes, as far as the input asks for it.
+func (c *content) decide(in *input) error {
+	if in.compression == "" {
+		return nil
+	}
+	var magic [2]byte
+	n, err := c.file.ReadAt(magic[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
 	if c.gz = in.compression == "gzip" || n == 2 && magic == [2]byte{0x1f, 0x8b}; c.gz {
-		c.data = &unzipped{file: f}
+		c.data = &unzipped{file: c.file}
 	}
 	c.undecided = n == 0 || n == 1 && magic[0] == 0x1f
-	return c, nil
+	return nil
 }
 
 // unzipped reads the content of a gzip file at any offset. Reading on is

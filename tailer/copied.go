@@ -24,10 +24,11 @@ import (
 const copyPatience = 2
 
 // copied finds the State with which a new file goes on if it is the copy of a
-// followed one; wait says that it may be about to become that.
+// followed one, or of one that was; wait says that it may be about to become
+// that.
 func (t *Tailer) copied(f *file, now time.Time) (s registry.State, known, wait bool) {
 	g := f.original(now)
-	if g == nil && len(t.orphans.at) == 0 {
+	if g == nil && !f.gz {
 		return s, false, false
 	}
 	c, err := f.in.openContent(f.path)
@@ -35,47 +36,103 @@ func (t *Tailer) copied(f *file, now time.Time) (s registry.State, known, wait b
 		return s, false, false
 	}
 	defer c.close()
-	if g == nil {
-		if s, known = t.archived(f, c.data); !known {
-			s, known = t.emptied(f, c.data)
+	if g != nil {
+		if s, known, wait = t.copyOf(f, g, c.data, now); known || wait {
+			return s, known, wait
 		}
-		return s, known, false
+	}
+	if !f.gz {
+		return s, false, false
+	}
+	for _, g := range f.vanishedOriginals() {
+		if s, known, wait = t.copyOf(f, g, c.data, now); known || wait {
+			return s, known, wait
+		}
+	}
+	s, known = t.archived(f, c.data)
+	return s, known, false
+}
+
+// copyOf finds the State with which a new file goes on if it is a copy of g.
+func (t *Tailer) copyOf(f, g *file, content io.ReaderAt, now time.Time) (s registry.State, known, wait bool) {
+	here := sameInode(g.path, g.inode)
+	if !here {
+		g.glance()
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if s, known = t.ofFormer(f, g, content); known {
+		return s, true, false
+	}
+	switch {
+	case here && alike(content, g):
+		return s, false, f.in.mayBecomeCopy(f, now)
+	case !here && g.pending() && g.opened():
+		return s, false, true // it may even have been truncated before
+	}
+	if same, err := g.prefix.holds(content, make([]byte, prefixLimit)); err != nil || !same || g.prefix.length == 0 {
+		return s, false, false
+	}
+	switch {
+	case here: // it was truncated just now, which the next look at it sees
+		return s, false, g.replaced() || f.in.mayBecomeCopy(f, now)
+	case g.queued || g.outstanding():
+		return s, false, true
+	case g.missing == 0: // a scan may find it under another name
+		return s, false, f.in.mayBecomeCopy(f, now)
+	}
+	f.in.log.Info().Str("path", f.path).Str("of", g.path).Int64("offset", g.acked).Msg("the file is a copy of one that was removed: reading on where that was left")
+	return t.inherit(f, g.prefix, g.acked, g.generation), true, false
+}
+
+// glance looks through its handle at a file that is gone from its path: it may
+// have been truncated and filled again just before.
+func (f *file) glance() {
+	if !f.io.TryLock() {
+		return // its reader is at work
+	}
+	defer f.io.Unlock()
+	if f.harvester == nil {
+		return
+	}
+	info, err := statOpen(f.harvester.file)
+	if err != nil {
+		return
+	}
+	f.mu.Lock()
+	changed := info.size != f.size || !info.mtime.Equal(f.mtime)
+	if changed && !f.gz {
+		f.size, f.mtime, f.recheck = info.size, info.mtime, true
+		if info.size < f.read && !f.unsure {
+			f.renew(0)
+		}
+	}
+	f.mu.Unlock()
+	if changed {
+		f.lane.ready(f)
+	}
+}
+
+// ofFormer finds the State with which a copy of what the file g held before a
+// truncation goes on. What g holds now, as far as is known, comes first where
+// it has more in common with the copy. g.mu is held.
+func (t *Tailer) ofFormer(f, g *file, content io.ReaderAt) (s registry.State, known bool) {
+	least := int64(0)
+	if same, err := g.prefix.holds(content, make([]byte, prefixLimit)); err == nil && same {
+		least = g.prefix.length
+	}
 	for i := len(g.formers) - 1; i >= 0; i-- {
 		l := g.formers[i]
-		if !f.gz && f.size < l.acked {
+		if !f.gz && f.size < l.acked || l.prefix.length < least {
 			continue
 		}
-		if same, err := l.prefix.holds(c.data, make([]byte, prefixLimit)); err == nil && same {
+		if same, err := l.prefix.holds(content, make([]byte, prefixLimit)); err == nil && same {
 			g.formers = slices.Delete(g.formers, i, i+1)
 			f.in.log.Info().Str("path", f.path).Str("of", g.path).Int64("offset", l.acked).Msg("the file is a copy of one that was truncated: reading on where that was left")
-			return t.inherit(f, l.prefix, l.acked, l.generation), true, false
+			return t.inherit(f, l.prefix, l.acked, l.generation), true
 		}
 	}
-	here := sameInode(g.path, g.inode)
-	if here && !alike(c.data, g) {
-		// Else it was truncated just now, which the next look at it sees.
-		if same, err := g.prefix.holds(c.data, make([]byte, prefixLimit)); err != nil || !same || g.prefix.length == 0 {
-			return s, false, false
-		}
-		return s, false, g.replaced() || f.in.mayBecomeCopy(f, now)
-	}
-	if !here {
-		if g.pending() {
-			return s, false, true // it may even have been truncated before
-		}
-		if same, err := g.prefix.holds(c.data, make([]byte, prefixLimit)); err != nil || !same || g.prefix.length == 0 {
-			return s, false, false
-		}
-		if g.queued || g.outstanding() {
-			return s, false, true
-		}
-		f.in.log.Info().Str("path", f.path).Str("of", g.path).Int64("offset", g.acked).Msg("the file is a copy of one that was removed: reading on where that was left")
-		return t.inherit(f, g.prefix, g.acked, g.generation), true, false
-	}
-	return s, false, f.in.mayBecomeCopy(f, now)
+	return s, false
 }
 
 // replaced says whether the file at the path begins otherwise than the content
@@ -90,32 +147,61 @@ func (f *file) replaced() bool {
 	return err == nil && !same
 }
 
-// archived finds the State of a file that was compressed and removed while
-// nobody looked.
+// vanishedOriginals returns the followed files that are at their paths no more
+// and that an archive may be of: one may have been renamed and compressed
+// between two looks.
+func (f *file) vanishedOriginals() (list []*file) {
+	for _, g := range f.in.set.files {
+		if f.namedAfter(g.path) && g.inode != f.inode && !sameInode(g.path, g.inode) {
+			list = append(list, g)
+		}
+	}
+	return list
+}
+
+// namedAfter says whether a file's name is that of another path, in whatever
+// folder, with something behind it, or both are so called after a third.
+func (f *file) namedAfter(path string) bool {
+	names := map[string]bool{filepath.Base(path): true}
+	for base := range f.in.bases(path) {
+		names[filepath.Base(base)] = true
+	}
+	for base := range f.in.bases(f.path) {
+		if names[filepath.Base(base)] {
+			return true
+		}
+	}
+	return false
+}
+
+// archived finds the State of a file that was compressed and removed, perhaps
+// after it was renamed, while nobody looked.
 func (t *Tailer) archived(f *file, content io.ReaderAt) (registry.State, bool) {
-	source, named := strings.CutSuffix(f.path, ".gz")
-	if !named || !f.gz {
-		return registry.State{}, false
-	}
-	if _, err := statFile(source, true); err == nil {
-		return registry.State{}, false
-	}
+	var found registry.State
 	for _, s := range t.orphans.all() {
-		if s.Source != source || !f.in.set.owns(&s) || s.PrefixLen == 0 {
+		if s.PrefixLen <= found.PrefixLen || !f.in.set.owns(&s) || !f.namedAfter(s.Source) || f.present(&s) {
 			continue
 		}
-		p := prefix{s.PrefixHash, s.PrefixLen}
-		if same, err := p.holds(content, make([]byte, prefixLimit)); err != nil || !same {
-			continue
+		if same, err := (prefix{s.PrefixHash, s.PrefixLen}).holds(content, make([]byte, prefixLimit)); err == nil && same {
+			found = s
 		}
-		f.in.log.Info().Str("path", f.path).Str("of", source).Int64("offset", s.Offset).Msg("the file holds one that was compressed: reading on where that was left")
-		t.removeOrphan(s)
-		if f.in.set.keys[s.Key] == nil {
-			t.reg.Forget(s.Key)
-		}
-		return t.inherit(f, p, s.Offset, s.Generation), true
 	}
-	return registry.State{}, false
+	if found.PrefixLen == 0 {
+		return found, false
+	}
+	f.in.log.Info().Str("path", f.path).Str("of", found.Source).Int64("offset", found.Offset).Msg("the file holds one that was compressed: reading on where that was left")
+	t.removeOrphan(found)
+	if f.in.set.keys[found.Key] == nil {
+		t.reg.Forget(found.Key)
+	}
+	return t.inherit(f, prefix{found.PrefixHash, found.PrefixLen}, found.Offset, found.Generation), true
+}
+
+// present says whether the file that a State is about is still at its path, as
+// far as can be told.
+func (f *file) present(s *registry.State) bool {
+	info, err := statFile(s.Source, true)
+	return err == nil && sameFile(s, info) && (s.Inode == info.ino || s.Inode == 0 && f.in.beginsAs(s.Source, prefix{s.PrefixHash, s.PrefixLen}))
 }
 
 // possibleCopy is a file that looks like a copy whose original is about to be
@@ -152,36 +238,14 @@ func (t *Tailer) inherit(f *file, p prefix, offset int64, generation string) reg
 	return s
 }
 
-// emptied finds the State of a file that was copied and truncated and is not
-// followed yet: it is empty, so that what it will hold can't be told.
-func (t *Tailer) emptied(f *file, content io.ReaderAt) (registry.State, bool) {
-	for path := range f.bases() {
-		info, err := statFile(path, f.in.symlinks)
-		if err != nil || info.size > 0 || info.inode == f.inode {
-			continue
-		}
-		for _, ino := range []uint64{info.ino, 0} {
-			s, ok := t.orphans.find(ino, path, func(s *registry.State) bool {
-				same, err := prefix{s.PrefixHash, s.PrefixLen}.holds(content, make([]byte, prefixLimit))
-				return f.in.set.owns(s) && sameFile(s, info) && s.PrefixLen > 0 && err == nil && same
-			})
-			if ok {
-				f.in.log.Info().Str("path", f.path).Str("of", path).Int64("offset", s.Offset).Msg("the file is a copy of one that was truncated: reading on where that was left")
-				return t.inherit(f, prefix{s.PrefixHash, s.PrefixLen}, s.Offset, s.Generation), true
-			}
-		}
-	}
-	return registry.State{}, false
-}
-
-// bases yields the paths that a copy's original may have: the new file's own,
-// cut before a dot, dash or underscore, and as suffix_regex admits.
-func (f *file) bases() iter.Seq[string] {
+// bases yields the paths that the original of a copy at path may have: that
+// path, cut before a dot, dash or underscore, and as suffix_regex admits.
+func (in *input) bases(path string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		dir, name := filepath.Split(f.path)
+		dir, name := filepath.Split(path)
 		for i := strings.LastIndexAny(name, ".-_"); i > 0; i = strings.LastIndexAny(name[:i], ".-_") {
 			rest := strings.TrimSuffix(name[i:], ".gz")
-			if f.in.suffix != nil && rest != "" && !f.in.suffix.MatchString(rest) {
+			if in.suffix != nil && rest != "" && !in.suffix.MatchString(rest) {
 				continue
 			}
 			if !yield(dir + name[:i]) {
@@ -194,7 +258,7 @@ func (f *file) bases() iter.Seq[string] {
 // original returns the followed file whose name the new file's begins with;
 // nil if there is none.
 func (f *file) original(now time.Time) *file {
-	for path := range f.bases() {
+	for path := range f.in.bases(f.path) {
 		g := f.in.set.paths[path]
 		if g == nil && f.in.matches(path) {
 			f.in.t.observe(f.in, path, now) // else it is found after its copy

@@ -191,6 +191,21 @@ func (d *decoding) cut(data []byte) (line, whole int, ok bool) {
 	}
 }
 
+// complete returns the length of the whole lines in data, which starts at a
+// character.
+func (d *decoding) complete(data []byte) int {
+	for end := len(data); ; {
+		i := bytes.LastIndex(data[:end], d.newline)
+		switch {
+		case i < 0:
+			return 0
+		case i%d.unit == 0:
+			return i + len(d.newline)
+		}
+		end = i + len(d.newline) - 1
+	}
+}
+
 // whole returns the length of text without a last character that is not
 // complete yet.
 func (d *decoding) whole(text []byte) int {

@@ -14,43 +14,41 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 		in: in, inode: info.inode, birth: info.birth, path: path,
 		size: info.size, looked: info.size, mtime: info.mtime, quiet: now.Add(-age), end: -1, skip: -1,
 	}
+	f.linked = in.leads(path)
+	undecided := false
 	if in.compression != "" {
 		c, err := in.openContent(path)
 		if err != nil {
 			return nil // the next scan tries again
 		}
-		f.gz = c.gz
+		f.gz, undecided = c.gz, c.undecided
 		c.close()
-		if c.undecided {
-			return nil // its first bytes will tell what it is
-		}
 	}
 	if !t.settleKey(f) {
 		return nil
 	}
 	state, known := t.stateOf(f, info)
+	if known && state.PrefixLen > 0 && !sameFile(&state, info) && !f.mayBe(&state) {
+		t.leave(state) // of another file with this name, which may be an archive by now
+		known = false
+	}
+	if undecided && !known {
+		return nil // its first bytes will tell what it is
+	}
 	own := known // else it may be a copy of what is being read
 	if !known {
 		var wait bool
 		if state, known, wait = t.copied(f, now); wait {
 			return nil
 		}
+		if g := in.set.files[info.inode]; g != nil {
+			return g // it was found under another name meanwhile
+		}
 	}
 	switch {
 	case known:
-		f.read, f.acked = state.Offset, state.Offset
-		f.generation, f.prefix = state.Generation, prefix{state.PrefixHash, state.PrefixLen}
-		if state.PrefixLen == 0 && (state.Inode != 0 && state.Inode != f.inode.ino || !sameFile(&state, info)) {
-			f.generation = "" // nothing shows that it is this file's: two would have one
-		}
-		f.unsure = info.size < state.Offset || info.mtime.Add(resolution(info.mtime)).After(state.Timestamp)
+		t.goOn(f, state, info)
 		f.ignored = own && t.passOver(f, age)
-		if state.Key == f.key && (state.Source != path || state.Inode != f.inode.ino || state.Device != f.inode.dev) {
-			// Renamed or moved while nobody looked, or known to Filebeat by other
-			// things: whoever cleans up must find it.
-			state.Source, state.Inode, state.Device, state.Birth = path, f.inode.ino, f.inode.dev, f.birth
-			t.reg.Commit(state)
-		}
 	case !t.begin(f, age):
 		return nil
 	}
@@ -59,6 +57,28 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 	in.set.files[info.inode] = f
 	in.set.keys[f.key] = f
 	return f
+}
+
+// goOn takes over what a State says of a file that is found.
+func (t *Tailer) goOn(f *file, s registry.State, info fileInfo) {
+	f.read, f.acked = s.Offset, s.Offset
+	f.generation, f.prefix = s.Generation, prefix{s.PrefixHash, s.PrefixLen}
+	another := !sameFile(&s, info)
+	if another && f.in.identity == identityPath {
+		// What was sent of the former file since this State was saved is not
+		// known: its ids must not be those of other lines.
+		f.generation, f.random = randomGeneration(), true
+	}
+	if s.PrefixLen == 0 && (s.Inode != 0 && s.Inode != f.inode.ino || another) {
+		f.generation = "" // nothing shows that it is this file's: two would have one
+	}
+	f.unsure = info.size < s.Offset || info.mtime.Add(resolution(info.mtime)).After(s.Timestamp)
+	if s.Key == f.key && (s.Source != f.path || s.Inode != f.inode.ino || s.Device != f.inode.dev) {
+		// Renamed or moved while nobody looked, or known to Filebeat by other
+		// things: whoever cleans up must find it.
+		s.Source, s.Inode, s.Device, s.Birth, s.Generation = f.path, f.inode.ino, f.inode.dev, f.birth, f.generation
+		t.reg.Commit(s)
+	}
 }
 
 // begin says where a file without a State is read from; false: it is not
@@ -190,7 +210,7 @@ func (t *Tailer) printOfAnother(f *file) bool {
 		return false
 	}
 	own, ok := t.reg.Get(f.in.keyOf(f.inode, f.path, ""))
-	return ok && own.Birth != 0 && own.Birth == f.birth || f.elsewhere(&s)
+	return ok && own.Birth != 0 && own.Birth == f.birth || f.elsewhere(&s) || !f.mayBe(&s)
 }
 
 // elsewhere says whether the file that a State names is there, and another one.
@@ -222,10 +242,7 @@ func (t *Tailer) stateOf(f *file, info fileInfo) (registry.State, bool) {
 // another type, id or file_identity now, or its device number has changed, as
 // it does at a boot for some file systems.
 func (t *Tailer) adopt(f *file, info fileInfo) (registry.State, bool) {
-	s, ok := t.orphanOf(f, info, true)
-	if !ok {
-		s, ok = t.orphanOf(f, info, false)
-	}
+	s, ok := t.orphanOf(f, info)
 	if !ok {
 		return registry.State{}, false
 	}
@@ -238,15 +255,29 @@ func (t *Tailer) adopt(f *file, info fileInfo) (registry.State, bool) {
 }
 
 // orphanOf finds a State that no file has claimed and that is this one's: by
-// its number on the device, its path or its fingerprint. Where the file was
-// followed by inputs of both types, that of its own type comes first. What one
-// stream of a container's log was sent up to says nothing of the other.
-func (t *Tailer) orphanOf(f *file, info fileInfo, sameType bool) (registry.State, bool) {
-	fits := func(s *registry.State) bool {
-		stream := streamOf(s)
-		return s.Key != f.key && (s.Type == TypeFilestream == (f.in.typ == TypeFilestream)) == sameType &&
-			(stream == "" || stream == f.in.set.stream) && !t.claimed(s, f)
+// its number on the device or its path, or, if there is none, by its
+// fingerprint. Where the file was followed by inputs of both types, that of its
+// own type comes first. What one stream of a container's log was sent up to
+// says nothing of the other.
+func (t *Tailer) orphanOf(f *file, info fileInfo) (s registry.State, ok bool) {
+	for _, find := range []func(*file, fileInfo, func(*registry.State) bool) (registry.State, bool){
+		t.orphanByPlace, t.orphanByPrint,
+	} {
+		for _, sameType := range []bool{true, false} {
+			s, ok = find(f, info, func(s *registry.State) bool {
+				stream := streamOf(s)
+				return s.Key != f.key && (s.Type == TypeFilestream == (f.in.typ == TypeFilestream)) == sameType &&
+					(stream == "" || stream == f.in.set.stream) && !t.claimed(s, f)
+			})
+			if ok {
+				return s, true
+			}
+		}
 	}
+	return s, false
+}
+
+func (t *Tailer) orphanByPlace(f *file, info fileInfo, fits func(*registry.State) bool) (registry.State, bool) {
 	if s, ok := t.orphans.find(f.inode.ino, f.path, func(s *registry.State) bool {
 		return sameFile(s, info) && fits(s) &&
 			(s.Device == f.inode.dev || s.PrefixLen > 0 && info.size >= s.Offset && f.in.beginsAs(f.path, prefix{s.PrefixHash, s.PrefixLen}))
@@ -259,11 +290,12 @@ func (t *Tailer) orphanOf(f *file, info fileInfo, sameType bool) (registry.State
 	}); ok {
 		return s, true
 	}
-	if s, ok := t.orphans.find(0, f.path, func(s *registry.State) bool { // known by its path alone
+	return t.orphans.find(0, f.path, func(s *registry.State) bool { // known by its path alone
 		return identifierName(s.ID) == identityPath && sameFile(s, info) && fits(s)
-	}); ok {
-		return s, true
-	}
+	})
+}
+
+func (t *Tailer) orphanByPrint(f *file, _ fileInfo, fits func(*registry.State) bool) (registry.State, bool) {
 	if len(t.orphanPrints) == 0 {
 		return registry.State{}, false
 	}
@@ -272,11 +304,20 @@ func (t *Tailer) orphanOf(f *file, info fileInfo, sameType bool) (registry.State
 		hash = f.in.fingerprintAt(f.path, f.inode)
 	}
 	for _, s := range t.orphanPrints[hash] { // wherever the file was then
-		if fits(&s) && !f.elsewhere(&s) {
+		if fits(&s) && !f.elsewhere(&s) && f.mayBe(&s) {
 			return s, true
 		}
 	}
 	return registry.State{}, false
+}
+
+// mayBe says whether a file that is not known yet begins as a State says. One
+// with a generation and no first bytes is about a file that was truncated.
+func (f *file) mayBe(s *registry.State) bool {
+	if s.PrefixLen == 0 {
+		return s.Generation == ""
+	}
+	return f.in.beginsAs(f.path, prefix{s.PrefixHash, s.PrefixLen})
 }
 
 // prefixAt hashes the first bytes of the file at path; none if it can't be read.

@@ -90,7 +90,9 @@
 //     generation id again: its new lines are taken for copies of the old ones.
 //   - Files whose first 1,024 bytes are equal: a new one whose name begins with
 //     that of a truncated one is taken for its copy, and by fingerprint, one
-//     that comes as another goes is taken for it.
+//     that comes as another goes is taken for it. By path, one that takes the
+//     place of another is read on where that was left if it begins as that did
+//     up to there, and at most for 1,024 bytes.
 //   - A file whose State a crash has lost, and that is copied and truncated, or
 //     compressed, before it is read again: the copy is sent under new ids.
 //   - An input's id that changes within registry.flush before a crash: lines

@@ -228,7 +228,11 @@ func (g *gateway) start() {
 }
 
 func (g *gateway) log() zerolog.Logger {
-	return zerolog.New(zerolog.NewTestWriter(g.t)).Level(zerolog.InfoLevel)
+	level := zerolog.InfoLevel
+	if *modelSeed != 0 { // somebody wants to know
+		level = zerolog.DebugLevel
+	}
+	return zerolog.New(zerolog.NewTestWriter(g.t)).Level(level)
 }
 
 func (g *gateway) halt() {

@@ -38,6 +38,7 @@ type file struct {
 	// touch the new one's State.
 	life        uint32
 	fingerprint string // empty if it has none yet
+	outdated    bool   // the fingerprint is that of content that was truncated away
 	generation  string // empty until the first line is read
 	random      bool   // the generation was drawn, so it must be durable before use
 	prefix      prefix
@@ -48,13 +49,15 @@ type file struct {
 	recheck     bool  // changed without having grown: its first bytes are to be compared
 	skip        int64 // start of a line over max_bytes whose end was not read yet; -1: none
 	removed     bool
-	missing     int // scans in a row that found it removed
+	missing     int       // scans in a row that found it removed
+	lost        time.Time // since the first of these
 	renamed     bool
 	timedOut    bool // close_timeout: not read until the next scan
 	ignored     bool // too old when it was found again: not read until it changes
 	forgotten   bool // its State was dropped: commit no more
 	detached    bool // another file has its key now: commit no more
 	queued      bool // stands in its lane's ring
+	postponed   bool // its next lines wait for the clock: see Times
 	gz          bool // its content is compressed: sizes say nothing about offsets
 	// formers are the lives that truncations have ended, the newest last.
 	formers []formerLife
@@ -62,6 +65,7 @@ type file struct {
 
 	// The scan's own.
 	looked        int64         // size at the last look
+	linked        bool          // its path is a symbolic link
 	touched       bool          // that look found a later time and no other size
 	fingerprinted bool          // its key by fingerprint was settled
 	pump          *pump         // standard input's
@@ -86,12 +90,15 @@ type harvester struct {
 	opened   time.Time
 	lastLine time.Time
 	skip     int64 // start of the line over max_bytes that is being passed over; -1: none
+	seen     int64 // how many of the first bytes are whole lines, as far as was read; at most prefixLimit
+	times    Times // what is known of the clock of its lines; nil: nothing to do
 
 	// The slow way's own.
 	doc         document
 	chain       *parser.Chain
-	long        []byte // what is kept of that line
-	partialSeen int64  // where the last line without an end ended
+	long        []byte         // what is kept of that line
+	clock       map[string]any // what the event of the present line says of the clock
+	partialSeen int64          // where the last line without an end ended
 	partialDue  time.Time
 }
 
@@ -136,7 +143,7 @@ func (f *file) moved(path string) {
 	if f.in.set.paths[f.path] == f {
 		delete(f.in.set.paths, f.path)
 	}
-	f.path, f.renamed = path, true
+	f.path, f.renamed, f.linked = path, true, f.in.leads(path)
 	f.in.t.stats.renamed.Add(1)
 	f.in.set.paths[path] = f
 	f.save()
@@ -247,6 +254,7 @@ func (f *file) renew(offset int64) {
 	f.read, f.acked, f.end, f.skip = offset, offset, -1, -1
 	f.generation, f.random = randomGeneration(), true
 	f.prefix = prefix{}
+	f.outdated = f.fingerprint != ""
 	f.save()
 }
 

@@ -161,14 +161,21 @@ func (in *input) fingerprintAt(path string, id inode) string {
 // once it has grown to the size that this takes, if no other file has it: two
 // equal files stay two.
 func (t *Tailer) identify(f *file) {
-	if f.in.identity != identityFingerprint || f.fingerprinted {
+	if f.in.identity != identityFingerprint {
 		return
 	}
 	fp := f.in.cfg.Prospector.Scanner.Fingerprint
 	f.mu.Lock()
-	path, size, gone := f.path, f.size, f.removed || f.forgotten
+	path, size, gone, outdated := f.path, f.size, f.removed || f.forgotten, f.outdated && !f.forgotten
+	if outdated {
+		f.fingerprint, f.outdated = "", false
+	}
 	f.mu.Unlock()
-	if gone || size < fp.Offset+fp.Length {
+	if outdated {
+		f.fingerprinted = false
+		t.rekey(f, f.in.keyOf(f.inode, path, "")) // a copy may need the other key
+	}
+	if gone || f.fingerprinted || size < fp.Offset+fp.Length {
 		return
 	}
 	hash := f.in.fingerprintAt(path, f.inode)
@@ -193,7 +200,7 @@ func (t *Tailer) rekey(f *file, key string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	old := f.key
-	if old == key {
+	if old == key || f.detached {
 		return
 	}
 	if f.in.set.keys[old] == f {

@@ -167,7 +167,7 @@ func (t *Tailer) claimed(s *registry.State, f *file) bool {
 func (t *Tailer) locate(f *file) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if !f.pending() || f.in.closeRenamed {
+	if !f.pending() || f.in.closeRenamed || f.linked {
 		return false
 	}
 	dir := filepath.Dir(f.path)

@@ -1,7 +1,6 @@
 package tailer
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,8 +9,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"golang.org/x/text/encoding/unicode"
 )
 
 func TestLinesAreShippedAndContinuedAfterARestart(t *testing.T) {
@@ -35,25 +32,6 @@ func TestUnfinishedLastLineWaits(t *testing.T) {
 	g.want("one")
 	g.write("a.log", "f\n")
 	g.want("one", "half")
-}
-
-func TestEmptyLinesCarriageReturnsAndByteOrderMarks(t *testing.T) {
-	g := newGateway(t)
-	g.write("a.log", "\ufeffone\r\n\n\r\ntwo\n\n")
-	g.start()
-	g.want("one", "two")
-	g.eventually("empty lines are acknowledged too", func() bool { return g.offset("a.log") == 16 })
-}
-
-func TestFilteredLinesMoveTheOffset(t *testing.T) {
-	g := newGateway(t)
-	g.cfg.Inputs[0].IncludeLines = []string{"^a", "^b"}
-	g.cfg.Inputs[0].ExcludeLines = []string{"x$"}
-	g.write("a.log", "a1\nbx\nc\nb2\nc\n")
-	g.write("none.log", "c\nc\nc\n")
-	g.start()
-	g.want("a1", "b2")
-	g.eventually("filtered lines are acknowledged", func() bool { return g.offset("a.log") == 13 && g.offset("none.log") == 6 })
 }
 
 func TestRenameWhileWriting(t *testing.T) {
@@ -191,82 +169,6 @@ func TestIDsAreTheSameAfterACrash(t *testing.T) {
 	}
 }
 
-func TestLongLineIsCutAndFlagged(t *testing.T) {
-	for name, length := range map[string]int{"inside a buffer": 2000, "over many buffers": 300_000} {
-		t.Run(name, func(t *testing.T) {
-			g := newGateway(t)
-			g.cfg.Inputs[0].MaxBytes = 1000
-			g.write("a.log", "before\n"+strings.Repeat("x", length)+"\nafter\n")
-			g.start()
-			g.want("before", strings.Repeat("x", 1000), "after")
-			e := g.server.events(t)
-			if !slices.Equal(e[1].Log.Flags, []string{"truncated"}) || e[0].Log.Flags != nil || e[2].Log.Flags != nil {
-				t.Errorf("flags are %v, %v, %v", e[0].Log.Flags, e[1].Log.Flags, e[2].Log.Flags)
-			}
-			if e[2].Log.Offset != int64(length)+8 {
-				t.Errorf("the line behind starts at %d", e[2].Log.Offset)
-			}
-		})
-	}
-}
-
-func TestLongLineWithoutEndIsSentOnceAndSkipped(t *testing.T) {
-	g := newGateway(t)
-	g.cfg.Inputs[0].MaxBytes = 1000
-	g.write("a.log", strings.Repeat("x", 200_000))
-	g.start()
-	g.server.wait(t, 1)
-	g.write("a.log", strings.Repeat("y", 200_000))
-	g.halt()
-	g.start()
-	g.write("a.log", "\nafter\n")
-	g.eventually("the line behind has come", func() bool { return slices.Contains(g.server.messages(t), "after") })
-	for _, e := range g.server.events(t) {
-		if e.Message != "after" && (e.Log.Offset != 0 || e.Message != strings.Repeat("x", 1000)) {
-			t.Errorf("an event was made of the skipped rest: offset %d", e.Log.Offset)
-		}
-	}
-}
-
-func TestEncodings(t *testing.T) {
-	utf16 := func(order unicode.Endianness, bom unicode.BOMPolicy) []byte {
-		b, err := unicode.UTF16(order, bom).NewEncoder().Bytes([]byte("größe\r\n\u0a0a\u0d0a\nzwei\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return b
-	}
-	for name, data := range map[string][]byte{
-		"utf-16-bom":   utf16(unicode.LittleEndian, unicode.UseBOM),
-		"utf-16le-bom": utf16(unicode.LittleEndian, unicode.UseBOM),
-		"utf-16be":     utf16(unicode.BigEndian, unicode.IgnoreBOM),
-		"iso8859-1":    []byte("gr\xf6\xdfe\n\u0a0a"[:7] + "x\nzwei\n"),
-		"plain":        []byte("größe\nx\nzwei\n"),
-		"ebcdic-037":   {0x87, 0x99, 0xcc, 0x59, 0x85, 0x25, 0xa7, 0x25, 0xa9, 0xa6, 0x85, 0x89, 0x25},
-		"windows1252":  []byte("gr\xf6\xdfe\nx\nzwei\n"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := newGateway(t)
-			g.cfg.Inputs[0].Encoding = name
-			if err := os.WriteFile(g.path("a.log"), data, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			g.start()
-			g.server.wait(t, 3)
-			if m := g.server.messages(t); m[0] != "größe" || m[2] != "zwei" {
-				t.Errorf("got %q", m)
-			}
-		})
-	}
-}
-
-func TestInvalidUTF8BecomesReplacementCharacters(t *testing.T) {
-	g := newGateway(t)
-	g.write("a.log", "a\xffb\x00\x1bc\n")
-	g.start()
-	g.want("a\ufffdb\x00\x1bc")
-}
-
 func TestNotificationsComeBeforeTheScan(t *testing.T) {
 	g := newGateway(t)
 	g.cfg.Inputs[0].Paths = []string{g.path("x/y/*.log")}
@@ -400,21 +302,6 @@ func TestMoreFilesThanAreKeptOpen(t *testing.T) {
 	g.eventually("idle files are closed", func() bool { return g.tailer.Status().FilesOpen <= maxIdleOpen })
 }
 
-func TestLinesAreWholeWhateverTheBuffer(t *testing.T) {
-	g := newGateway(t)
-	var want []string
-	var b bytes.Buffer
-	for i := range 400 {
-		line := strings.Repeat(string(rune('a'+i%26)), 1+i*37%5000)
-		want = append(want, line)
-		b.WriteString(line + "\n")
-	}
-	g.cfg.BatchBytes = 10_000
-	g.write("a.log", b.String())
-	g.start()
-	g.want(want...)
-}
-
 func TestInputFaultsAreAllReported(t *testing.T) {
 	in := DefaultInput()
 	in.Encoding, in.IncludeLines, in.ScanFrequency, in.MessageMaxBytes = "klingon", []string{"("}, 0, 1
@@ -541,4 +428,41 @@ func TestNothingIsSentBeforeItIsSettled(t *testing.T) {
 	}
 	answers <- nil
 	g.want("one", "two")
+}
+
+// The filestream input asks exclude_files and include_files also for the file
+// that a link stands for; the log input does not.
+func TestNameFiltersLookThroughLinks(t *testing.T) {
+	for name, c := range map[string]struct {
+		typ              string
+		include, exclude []string
+		want             []string
+	}{
+		"filestream, exclude": {TypeFilestream, nil, []string{`/b$`}, []string{"a"}},
+		"filestream, include": {TypeFilestream, []string{`\.log$`, `/b$`}, nil, []string{"b"}},
+		"log":                 {TypeLog, nil, []string{`/b$`}, []string{"a", "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGateway(t)
+			in := &g.cfg.Inputs[0]
+			if in.Symlinks, in.ExcludeFiles = true, c.exclude; c.typ == TypeFilestream {
+				g = newFilestream(t)
+				in = &g.cfg.Inputs[0]
+				s := &in.Prospector.Scanner
+				s.Symlinks, s.IncludeFiles, s.ExcludeFiles = true, c.include, c.exclude
+			}
+			for _, file := range []string{"a", "b"} {
+				g.write(file, file+"\n")
+				if err := os.Symlink(g.path(file), g.path(file+".log")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			g.cfg.Once = true
+			g.start()
+			g.done()
+			if got := g.server.messages(t); !slices.Equal(slices.Sorted(slices.Values(got)), c.want) {
+				t.Errorf("sent %q, want %q", got, c.want)
+			}
+		})
+	}
 }

@@ -1,6 +1,8 @@
 package tailer
 
 import (
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -61,4 +63,17 @@ func (in *input) matches(path string) bool {
 		}
 	}
 	return false
+}
+
+// wantsTarget says whether the name filters admit the file that a symbolic link
+// stands for: the filestream input asks them again for its own path.
+func (in *input) wantsTarget(path string) bool {
+	if in.typ != TypeFilestream || !in.symlinks || len(in.includePaths)+len(in.excludePaths) == 0 {
+		return true
+	}
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return true // no link, or gone since
+	}
+	target, err := filepath.EvalSymlinks(path)
+	return err == nil && in.wantsPath(target)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -43,16 +42,16 @@ func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
 		n, err := h.data.ReadAt(l.spare[have:], offset+int64(have))
 		have += n
 		if fault := l.settled(h, n, err); fault != nil {
-			l.reportRead(f, fault)
-			l.rewind(f)
-			f.close("closed after a read error")
+			l.abandon(f, fault)
 			return false
 		}
 		if same, err := l.unchanged(f, h); err != nil || !same {
 			return err == nil // truncated, and filled again, since it was opened
 		}
+		l.foresee(f, h, offset, l.spare[:have])
 		begun := time.Now()
-		used, ok := l.lines(ctx, f, h, offset, l.spare[:have])
+		data, all := l.timely(h, offset, l.spare[:have])
+		used, ok := l.lines(ctx, f, h, offset, data)
 		if used > 0 {
 			f.in.stats.processing.add(time.Since(begun))
 		}
@@ -66,17 +65,26 @@ func (l *lane) harvest(ctx context.Context, f *file) (more bool) {
 		}
 		l.readable(f)
 		switch {
+		case !all:
+			f.postpone()
+			return false
 		case err == io.EOF:
 			l.shrink()
 			return l.atEnd(ctx, f, h, offset, l.spare[:have])
 		case offset-start >= quantum:
 			l.shrink()
-			l.growPrefix(f, h)
 			return !l.closeTimedOut(f, time.Now())
 		case have == len(l.spare):
 			l.spare = append(l.spare, make([]byte, min(len(l.spare), f.in.maxBytes+readBuffer))...)
 		}
 	}
+}
+
+// abandon closes a file that can't be read.
+func (l *lane) abandon(f *file, fault error) {
+	l.reportRead(f, fault)
+	l.rewind(f)
+	f.close("closed after a read error")
 }
 
 // settled returns what hinders that n bytes, read with err, are sent.
@@ -141,16 +149,14 @@ func (l *lane) lines(ctx context.Context, f *file, h *harvester, offset int64, d
 		end := offset + int64(used)
 		switch {
 		case h.skip >= 0 && f.in.slow: // the end of an over-long line
-			ok = l.line(ctx, f, h, now, h.skip, end, h.long)
+			ok = l.send(ctx, f, h, now, h.skip, end, h.long)
 			h.skip, h.long = -1, nil
 		case h.skip >= 0:
 			h.skip = -1
 			l.batch.skip(f, h.life, end)
 			continue
-		case f.in.slow:
-			ok = l.line(ctx, f, h, now, at, end, raw)
 		default:
-			ok = l.event(ctx, f, h, now.UnixMilli(), at, end, raw)
+			ok = l.send(ctx, f, h, now, at, end, raw)
 		}
 		if !ok {
 			return used - whole, false
@@ -243,6 +249,14 @@ func (l *lane) open(f *file) (*harvester, error) {
 	path, life, wait := f.path, f.life, f.timedOut
 	f.mu.Unlock()
 	h := f.harvester
+	if h != nil && h.undecided {
+		if err := h.decide(f.in); err != nil {
+			return nil, err
+		}
+		f.mu.Lock()
+		f.gz = h.gz
+		f.mu.Unlock()
+	}
 	if h != nil && h.life == life {
 		if same, err := l.unchanged(f, h); same || err != nil {
 			return h, err
@@ -330,7 +344,7 @@ func (l *lane) prepare(f *file, h *harvester) (bool, error) {
 	if f.in.dec.bom && n < 2 && f.pump == nil {
 		return false, nil // the byte order can't be told yet
 	}
-	h.life, h.skip, h.long, h.plain, h.cut, h.flagged = f.life, -1, nil, nil, nil, nil
+	h.life, h.skip, h.long, h.plain, h.cut, h.flagged, h.seen = f.life, -1, nil, nil, nil, nil, 0
 	if f.skip >= 0 && f.in.slow {
 		f.read = f.skip // what was kept of the over-long line is gone
 		f.skip = -1
@@ -369,69 +383,10 @@ func (f *file) verify(handle io.ReaderAt, info fileInfo, scratch []byte) error {
 	return nil
 }
 
-// compile makes the file's generation id and its event templates, when the
-// first line is there, which ends at seen. f.io is held.
-func (l *lane) compile(f *file, h *harvester, seen int64) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.prefix.length == 0 {
-		// No State may have an id without the bytes that it is for: a crash
-		// could bring it back when the file has other content.
-		p, err := readPrefix(h.data, min(seen, prefixLimit))
-		if err != nil {
-			return err
-		}
-		f.prefix = p
-		f.random = f.generation != "" // drawn, but not used before the last stop
-	}
-	switch {
-	case f.forgotten:
-		return errDropped // whoever goes on with the file must know the id
-	case f.generation == "":
-		if err := f.generate(h, l.t.cfg.AgentID); err != nil {
-			return err
-		}
-		f.save() // what is not acknowledged at a stop keeps its ids, whatever the input is called then
-		f.save() // the input's id may have changed before the first ack
-	}
-	if f.random {
-		// A drawn id must outlive a crash before the first line leaves.
-		f.save()
-		if err := f.in.reg.Sync(); err != nil {
-			return fmt.Errorf("make the generation id durable: %w", err)
-		}
-		f.random = false
-	}
-	h.doc = document{cfg: &l.t.cfg, in: f.in, path: h.path, inode: f.inode.ino, dev: f.inode.dev, fingerprint: f.fingerprint, generation: f.generation}
-	plain, err := h.doc.template(nil)
-	if err != nil {
-		return err
-	}
-	h.plain = plain
-	h.cut, err = h.doc.template([]string{"truncated"})
-	return err
-}
-
-// generate derives the generation id, or draws one where the same could not
-// be derived again: the file system knows no birth times, or the line that
-// is sent has no end yet. f.mu is held.
-func (f *file) generate(h *harvester, agentID string) error {
-	head, whole, err := firstLine(h.data, &h.dec)
-	if err != nil {
-		return err
-	}
-	if f.birth == 0 || !whole {
-		f.generation, f.random = randomGeneration(), true
-		return nil
-	}
-	f.generation = deriveGeneration(agentID, f.in.set.space, f.inode, f.birth, head)
-	return nil
-}
-
 // atEnd does what is due once a file is read to its end; rest is its last line
 // as far as it is there. It returns true if there is more to read.
 func (l *lane) atEnd(ctx context.Context, f *file, h *harvester, offset int64, rest []byte) (more bool) {
-	l.growPrefix(f, h)
+	l.growPrefix(f, h, offset)
 	l.partial(f, h, offset, rest)
 	if f.in.closeEOF || l.t.cfg.Once || f.pump != nil && f.pump.done() {
 		if !l.finish(ctx, f, h, rest) {
@@ -449,23 +404,8 @@ func (l *lane) atEnd(ctx context.Context, f *file, h *harvester, offset int64, r
 	return false
 }
 
-// growPrefix extends the hash of the first bytes while the file is small.
-func (l *lane) growPrefix(f *file, h *harvester) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	length := min(f.read, prefixLimit)
-	if f.life != h.life || length <= f.prefix.length {
-		return
-	}
-	if p, err := readPrefix(h.data, length); err == nil {
-		f.prefix = p // a failed read shows at the next one
-		if f.acked >= f.read {
-			f.save() // no later ack would do it
-		}
-	}
-}
-
-// errDropped says that a file is followed no more.
+// errDropped says that a file, or what it held when it was opened, is followed
+// no more.
 var errDropped = errors.New("the file is followed no more")
 
 // reportRead logs a read error, once; the next scan tries again.

@@ -101,6 +101,15 @@ func notExist(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
 }
 
+// leads says whether a path is a symbolic link that the input follows.
+func (in *input) leads(path string) bool {
+	if !in.symlinks {
+		return false
+	}
+	info, err := statFile(path, false)
+	return err == nil && info.symlink
+}
+
 // vanished says whether the inode is provably no longer at path. A path that
 // can't be looked at is no proof, nor is a folder on another device: the
 // file's own may be not mounted now. A symbolic link's target is on any device.
@@ -138,7 +147,18 @@ func PrefixHash(r io.ReaderAt, length int64) (string, error) {
 	if _, err := r.ReadAt(buf[:length], 0); err != nil {
 		return "", fmt.Errorf("read the first %d bytes: %w", length, err)
 	}
-	return fmt.Sprintf("%016x", xxhash.Sum64(buf[:length])), nil
+	return hashText(buf[:length]), nil
+}
+
+func hashText(head []byte) string { return fmt.Sprintf("%016x", xxhash.Sum64(head)) }
+
+// grow returns the hash of as many bytes as head has room for; same is false
+// if they do not begin with those that p is of, or can't be read.
+func (p prefix) grow(f io.ReaderAt, head []byte) (longer prefix, same bool) {
+	if n, _ := f.ReadAt(head, 0); n < len(head) || p.length > 0 && hashText(head[:p.length]) != p.hash {
+		return p, false
+	}
+	return prefix{hashText(head), int64(len(head))}, true
 }
 
 func readPrefix(f io.ReaderAt, length int64) (prefix, error) {

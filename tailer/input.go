@@ -47,6 +47,7 @@ type input struct {
 	// limited is set once the harvester limit was reached and reported.
 	limited atomic.Bool
 	next    time.Time // of the next scan
+	looked  time.Time // when the last one began
 	scanned bool      // at least once
 	novel   bool      // there were no States under its id when it began
 	stats   inputStats
@@ -109,7 +110,7 @@ func (in *input) compile() (err error) {
 	if in.program, err = in.cfg.program(in.log); err != nil {
 		return err
 	}
-	in.processors, err = processor.Compile(in.cfg.Processors, in.t.processorEnv(in.log))
+	in.processors, err = processor.CompileForInput(in.cfg.Processors, in.t.processorEnv(in.log))
 	if err != nil {
 		return prefixed(err, "processors")
 	}
@@ -154,11 +155,16 @@ func (in *input) wantsPath(path string) bool {
 	return (len(in.includePaths) == 0 || matchAny(in.includePaths, p)) && !matchAny(in.excludePaths, p)
 }
 
+// parsersRoom is how many bytes of a line parsers get at least: JSON of that
+// size is decoded however small max_bytes is, as Filebeat decodes what its
+// buffer of 16 KiB holds.
+const parsersRoom = 16 << 10
+
 // lineLimit is how much of a line is taken. Parsers get more than max_bytes:
 // they decode and join before the result is cut.
 func (in *input) lineLimit() int {
 	if in.program != nil {
-		return 4 * min(in.maxBytes, math.MaxInt32/32)
+		return max(parsersRoom, 4*min(in.maxBytes, math.MaxInt32/32))
 	}
 	return in.maxBytes
 }

@@ -17,7 +17,10 @@ type modelLife struct {
 	lines   []modelLine
 	derived bool // its generation id is the same whenever it is made
 	loose   bool // its last group of lines may be sent early
-	by      []modelReading
+	// aged says that a crash may have forgotten what was sent, which is too old
+	// to be read again: what comes then may have another generation id.
+	aged bool
+	by   []modelReading
 }
 
 type modelLine struct {
@@ -121,7 +124,7 @@ func (m *model) named(message string) *modelLife {
 func (m *model) take(l *modelLife, generation string, e modelDocument) {
 	by := &l.by[e.reader]
 	where := fmt.Sprintf("%d.%d for reader %d from %s at %d", l.number, l.at(e.start), e.reader, e.Log.File.Path, e.start)
-	if by.generation == "" {
+	if by.generation == "" || l.aged && e.start >= by.next {
 		by.generation = generation
 	}
 	if by.generation != generation {
@@ -247,9 +250,10 @@ func (m *model) states(f *modelFile) []int64 {
 			continue
 		}
 		for i := range m.cfg.Inputs {
-			// One by fingerprint may be of what the file held before.
+			// One by fingerprint may be of what the file held before, and a crash
+			// may have brought back the one that another has taken the place of.
 			sure := map[*modelLife]int{f.life: 3, nil: 2}[m.owner[s.Generation]] + 1
-			if r := m.reader(i); strings.HasPrefix(s.Key, keySpace(&m.cfg.Inputs[i])) && sure > rank[r] {
+			if r := m.reader(i); strings.HasPrefix(s.Key, keySpace(&m.cfg.Inputs[i])) && (sure > rank[r] || sure == rank[r] && s.Offset > found[r]) {
 				found[r], rank[r] = s.Offset, sure
 			}
 		}

@@ -52,11 +52,9 @@ func (m *model) drawShape() modelShape {
 		// With gz, what begins as another file waits for a minute to become its copy.
 		s.header, s.gz = []int{20, 400, 1000, 1500}[m.rand.IntN(4)], false
 	}
-	if !*modelAll { // what does not hold in every combination yet
-		s.layout, s.header, s.gz = "one", 0, false
-	}
 	s.paths = s.paths && !s.longHeader() // a path's new file would be the old one
-	s.partial = s.lines == "plain" && s.header == 0 && m.odds(4)
+	// A file is deleted once its last line, though it has no end, is sent.
+	s.partial = s.lines == "plain" && s.header == 0 && !s.deletes && m.odds(4)
 	s.links = !s.paths && !s.deletes && m.odds(3)
 	s.forgets = s.ages && !s.paths && !s.partial && m.odds(2)
 	s.strict = s.strict && s.joins()

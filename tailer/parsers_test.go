@@ -89,7 +89,7 @@ func TestJSONLongerThanMaxBytesIsDecoded(t *testing.T) {
 	g := newGateway(t)
 	parsing(g, "ndjson", func(c *parser.NDJSONConfig) { c.MessageKey = "m" })
 	g.cfg.Inputs[0].MessageMaxBytes = 20
-	g.write("a.log", `{"a":"0123456789","m":"0123456789012345678901234"}`+"\n"+strings.Repeat("x", 200)+"\n")
+	g.write("a.log", `{"a":"`+strings.Repeat("0", 15000)+`","m":"0123456789012345678901234"}`+"\n"+strings.Repeat("x", 20000)+"\n")
 	g.start()
 	g.want("01234567890123456789", strings.Repeat("x", 20))
 	for _, e := range g.server.events(t) {
@@ -97,6 +97,15 @@ func TestJSONLongerThanMaxBytesIsDecoded(t *testing.T) {
 			t.Errorf("%q has the flags %v", e.Message, e.Log.Flags)
 		}
 	}
+}
+
+func TestContainerLineLongerThanMaxBytesIsRead(t *testing.T) {
+	g := newGateway(t)
+	parsing(g, "container", func(*parser.ContainerConfig) {})
+	g.cfg.Inputs[0].MessageMaxBytes = 5
+	g.write("a.log", "2026-11-21T19:43:39Z stdout F 0123456789\n"+`{"log":"abcdefghij\n","stream":"stderr","time":"2026-11-21T19:43:39Z"}`+"\n")
+	g.start()
+	g.want("01234", "abcde")
 }
 
 func TestJSONAndFiltersNeedAMessageKey(t *testing.T) {

@@ -6,19 +6,22 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"sluice/registry"
 )
 
 // scan looks at all paths of an input: it finds new files, growth, renames,
 // truncations and removals. Notifications only make it sooner.
 func (t *Tailer) scan(in *input, now time.Time) {
 	in.log.Debug().Msg("Start next scan")
-	before := len(in.set.files)
+	in.looked = now
 	seen := make(map[*file]bool)
 	for _, p := range t.find(in) {
 		if f := t.observe(in, p, now); f != nil {
 			seen[f] = true
 		}
 	}
+	before := len(in.set.files)
 	for _, f := range in.set.files {
 		if f.in == in {
 			t.review(f, seen[f], now)
@@ -27,6 +30,11 @@ func (t *Tailer) scan(in *input, now time.Time) {
 	// Further names of a file (hard links, symbolic ones) go with it.
 	maps.DeleteFunc(in.set.paths, func(_ string, f *file) bool { return in.set.files[f.inode] != f })
 	t.forgetStale(in)
+	for _, s := range t.gone {
+		t.removeOrphan(s)
+		t.orphans.add(s, s.Source)
+	}
+	t.gone = nil
 	if e := in.log.Debug(); e.Enabled() {
 		e.Msgf("input states cleaned up. Before: %d, After: %d, Pending: %d", before, len(in.set.files), in.set.pending())
 	}
@@ -72,7 +80,7 @@ func (t *Tailer) observe(in *input, path string, now time.Time) *file {
 		in.log.Debug().Str("path", path).Msg("skipped as it is a symlink")
 		return nil
 	}
-	if !info.regular {
+	if !info.regular || !in.wantsTarget(path) {
 		return nil
 	}
 	t.watch.folder(filepath.Dir(path))
@@ -84,7 +92,7 @@ func (t *Tailer) observe(in *input, path string, now time.Time) *file {
 	case f == nil:
 	case !f.is(info): // the inode is used anew
 		if s, ok := t.reg.Get(f.key); ok {
-			t.orphans.add(s, f.path) // it may have been compressed and then removed
+			t.leave(s) // it may have been compressed and then removed
 		}
 		t.drop(f)
 		f = nil
@@ -189,6 +197,7 @@ func (t *Tailer) update(f *file, path string, info fileInfo, now time.Time, fres
 		f.lag.grew(f.size, info.size, f.acked, now.Sub(t.started))
 	}
 	f.size = info.size
+	f.resume()
 	work := f.pending()
 	f.mu.Unlock()
 	f.in.set.paths[path] = f
@@ -241,8 +250,10 @@ func (t *Tailer) review(f *file, seen bool, now time.Time) {
 	f.mu.Lock()
 	f.timedOut = false
 	if gone {
-		f.removed = true
-		f.missing++ // its path stays until it is dropped: a copy is known by it
+		f.removed = true // its path stays until it is dropped: a copy is known by it
+		if f.missing++; f.missing == 1 {
+			f.lost = now
+		}
 	}
 	f.mu.Unlock()
 	open := t.closeDue(f, now)
@@ -261,8 +272,9 @@ func (t *Tailer) review(f *file, seen bool, now time.Time) {
 	case work && (open || !removed):
 		f.lane.ready(f)
 	case busy:
-	case removed && missing < 2:
-		// A rename during the listing hides a file from one scan.
+	case removed && (missing < 2 || !t.lookedSince(f.lost)):
+		// A rename during the listing hides a file from one scan, and another
+		// input may find it under its new name.
 	case removed:
 		t.removed(f, work)
 	case inactive:
@@ -271,10 +283,18 @@ func (t *Tailer) review(f *file, seen bool, now time.Time) {
 	}
 }
 
+// lookedSince says whether every input has had a look since a time.
+func (t *Tailer) lookedSince(when time.Time) bool {
+	return !slices.ContainsFunc(t.inputs, func(in *input) bool { return in.typ != TypeStdin && !in.looked.After(when) })
+}
+
 // removed ends the following of a file that is gone.
 func (t *Tailer) removed(f *file, unread bool) {
 	if unread {
 		f.in.log.Warn().Str("path", f.path).Int64("bytes", f.unread()).Msg("file was removed before it was read to its end")
+	}
+	if s, ok := t.reg.Get(f.key); ok && !f.detached && s.PrefixLen > 0 && f.in.matches(s.Source) {
+		t.leave(s)
 	}
 	if !f.in.cfg.CleanRemoved {
 		t.drop(f)
@@ -282,6 +302,14 @@ func (t *Tailer) removed(f *file, unread bool) {
 	}
 	f.in.log.Debug().Str("path", f.path).Msg("Remove state for file as file removed")
 	t.forget(f)
+}
+
+// leave keeps what is known of a file that is gone until the end of the next
+// scan: a copy or an archive of it may come.
+func (t *Tailer) leave(s registry.State) {
+	t.removeOrphan(s)
+	t.orphans.add(s, s.Source)
+	t.gone = append(t.gone, s)
 }
 
 // closeDue closes the file's harvester if an option says so, and returns
@@ -373,6 +401,13 @@ func (t *Tailer) forgetStale(in *input) {
 		in.scanned = true
 		return
 	}
+	forget := func(s registry.State) {
+		in.log.Debug().Str("path", s.Source).Msg("Remove state for file as file removed")
+		t.removeOrphan(s)
+		if in.set.keys[s.Key] == nil {
+			t.reg.Forget(s.Key)
+		}
+	}
 	for _, s := range t.orphans.all() {
 		if !in.set.owns(&s) || !in.matches(s.Source) {
 			continue
@@ -380,9 +415,7 @@ func (t *Tailer) forgetStale(in *input) {
 		id := inode{s.Device, s.Inode}
 		if id.ino == 0 { // known by fingerprint or path: only the name tells
 			if _, err := statFile(s.Source, true); err != nil && notExist(err) && folderThere(s.Source) {
-				in.log.Debug().Str("path", s.Source).Msg("Remove state for file as file removed")
-				t.reg.Forget(s.Key)
-				t.removeOrphan(s)
+				forget(s)
 			}
 			continue
 		}
@@ -392,9 +425,7 @@ func (t *Tailer) forgetStale(in *input) {
 		case in.set.files[id] != nil || sameInode(s.Source, id):
 			t.removeOrphan(s) // claimed, or ignored for now
 		case vanished(s.Source, id, in.symlinks):
-			in.log.Debug().Str("path", s.Source).Msg("Remove state for file as file removed")
-			t.reg.Forget(s.Key)
-			t.removeOrphan(s)
+			forget(s)
 		}
 	}
 }

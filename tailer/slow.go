@@ -23,7 +23,7 @@ func (l *lane) line(ctx context.Context, f *file, h *harvester, now time.Time, s
 		}
 	}
 	text, truncated := l.decode(f, h, raw)
-	p := parser.Line{Text: text, Start: start, End: end, Offset: h.dec.shown(start, f.in.typ == TypeFilestream), Time: now}
+	p := parser.Line{Text: text, Start: start, End: end, Offset: h.dec.shown(start, f.in.typ == TypeFilestream), Time: now, Clock: h.clock}
 	emit := l.emitter(ctx, f, h)
 	if h.chain == nil {
 		if truncated {
@@ -61,6 +61,7 @@ func (l *lane) publish(ctx context.Context, f *file, h *harvester, p *parser.Lin
 		e = h.doc.event(string(p.Text), p.Offset, "", p.Flags, p.Time)
 		p.Apply(e)
 	}
+	putClock(e, p.Clock)
 	h.doc.general(e)
 	if !f.in.cfg.KeepNull {
 		event.DropNulls(e.Fields)
@@ -236,6 +237,10 @@ func (l *lane) endPartial(ctx context.Context, f *file, h *harvester) {
 	f.mu.Unlock()
 	rest := make([]byte, max(0, h.partialSeen-start))
 	n, _ := h.data.ReadAt(rest, start)
+	if same, err := l.unchanged(f, h); err != nil || !same {
+		l.ready(f) // truncated, and filled again
+		return
+	}
 	l.last(ctx, f, h, rest[:h.dec.whole(rest[:n])], start)
 }
 
@@ -245,12 +250,7 @@ func (l *lane) last(ctx context.Context, f *file, h *harvester, rest []byte, sta
 		return true
 	}
 	end := start + int64(len(rest))
-	ok := false
-	if f.in.slow {
-		ok = l.line(ctx, f, h, time.Now(), start, end, rest)
-	} else {
-		ok = l.event(ctx, f, h, time.Now().UnixMilli(), start, end, rest)
-	}
+	ok := l.send(ctx, f, h, time.Now(), start, end, rest)
 	if ok {
 		l.advance(f, h, end, 0, true)
 	}
@@ -299,5 +299,8 @@ func (l *lane) rewind(f *file) {
 	defer f.mu.Unlock()
 	if held && f.life == h.life {
 		f.read, f.end = start, -1
+		if f.skip > start {
+			f.skip = -1 // that line comes again, too
+		}
 	}
 }

@@ -39,7 +39,8 @@ type Tailer struct {
 	orphans orphans
 	// orphanPrints are those that are known by fingerprint.
 	orphanPrints map[string][]registry.State
-	mu           sync.Mutex // guards the scan's own for Status
+	gone         []registry.State // of files that are removed since the last scan; a copy may come
+	mu           sync.Mutex       // guards the scan's own for Status
 
 	runCtx   context.Context
 	shipCtx  context.Context
@@ -325,10 +326,11 @@ func (t *Tailer) noticeFile(in *input, path string, now time.Time) (ours bool) {
 }
 
 // follow looks at files that were renamed out of their inputs' paths: they
-// are read to their end, unless close_renamed is set.
+// are read to their end, unless close_renamed is set. What a symbolic link
+// leads to was where it is all along.
 func (t *Tailer) follow(path string, info fileInfo, now time.Time) {
 	for _, set := range t.sets {
-		if f := set.files[info.inode]; f != nil && f.is(info) && !f.in.closeRenamed && (f.path == path || !sameInode(f.path, f.inode)) {
+		if f := set.files[info.inode]; f != nil && f.is(info) && !f.in.closeRenamed && (f.path == path || !f.linked && !sameInode(f.path, f.inode)) {
 			t.update(f, path, info, now, false)
 		}
 	}
@@ -342,7 +344,8 @@ func (t *Tailer) keepRegistry(keep *time.Timer) {
 		if !t.stats.registryFailed.Swap(true) {
 			t.log.Error().Err(err).Msg("can't write the registry; events go on, and after a power cut the last ones are sent again. Free or mend the disk")
 		}
-	} else if t.stats.registryFailed.Swap(false) {
+	} else if t.stats.registryFailed.Load() && !t.reg.Stats().Failing { // nothing was due: no success
+		t.stats.registryFailed.Store(false)
 		t.log.Info().Msg("the registry is written again")
 	}
 	if !next.IsZero() {

@@ -128,7 +128,8 @@ type NDJSONConfig struct {
 	// Target is the field that gets the object; empty: its fields go to the
 	// top level of the event. Default: none.
 	Target string `config:"target"`
-	// KeysUnderRoot is the name that Filebeat had for an empty target. Default: false.
+	// KeysUnderRoot is the name that Filebeat had for an empty target. With a
+	// target it has no effect. Default: false.
 	KeysUnderRoot bool `config:"keys_under_root"`
 	// OverwriteKeys: as json.overwrite_keys, with an empty target. Default: false.
 	OverwriteKeys bool `config:"overwrite_keys"`
@@ -144,14 +145,6 @@ type NDJSONConfig struct {
 	DocumentID string `config:"document_id"`
 	// IgnoreDecodingError: as json.ignore_decoding_error. Default: false.
 	IgnoreDecodingError bool `config:"ignore_decoding_error"`
-}
-
-// Validate reports options that contradict each other.
-func (c *NDJSONConfig) Validate() error {
-	if c.KeysUnderRoot && c.Target != "" {
-		return &OptionError{"keys_under_root", fmt.Sprintf("contradicts target: %s; leave one of them out", c.Target)}
-	}
-	return nil
 }
 
 // ContainerConfig is the parser container of filestream, and the options stream

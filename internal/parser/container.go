@@ -145,7 +145,7 @@ func (p *piece) readDocker(line []byte) error {
 		Time   string          `json:"time"`
 		Attrs  json.RawMessage `json:"attrs"`
 	}
-	if err := json.Unmarshal(line, &d); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(line)).Decode(&d); err != nil { // text behind the object is passed over
 		return fmt.Errorf("decode docker JSON: %w", err)
 	}
 	at, err := time.Parse(time.RFC3339, d.Time)

@@ -24,6 +24,9 @@ func TestContainerLines(t *testing.T) {
 		{"docker pieces", nil, docker("a", "") + "\n" + docker(`b\r\n`, "") + "\n", []string{
 			`0-124 {"log":{"offset":0},"message":"ab","stream":"stdout"}`}, []string{
 			`0-124 {"log":{"offset":0},"message":"ab\r\n","stream":"stdout"}`}},
+		{"text behind a docker object", nil, docker(`a\n`, "") + " more\n", []string{
+			`0-67 {"log":{"offset":0},"message":"a","stream":"stdout"}`}, []string{
+			`0-67 {"log":{"offset":0},"message":"a\n","stream":"stdout"}`}},
 		{"an empty docker log", nil, docker("", "") + "\n", []string{`0-59 {"log":{"offset":0},"stream":"stdout"}`}, nil},
 		{"cri", nil, at + "stdout F a  b \n" + at + "stderr P:x c\n" + at + "stderr F:P:x \n" + at + "stderr F d\n", []string{
 			`0-36 {"log":{"offset":0},"message":"a  b ","stream":"stdout"}`, `36-137 {"log":{"offset":36},"message":"cd","stream":"stderr"}`}, nil},

@@ -23,9 +23,8 @@ type decoder struct {
 }
 
 // decode returns the text that the line has from now on, and its object: nil
-// if it has none. failed says that the line is no object; with add_error_key
-// the object then holds the error.
-func (d *decoder) decode(now time.Time, line []byte) (text []byte, object map[string]any, failed bool) {
+// if the line is none. With add_error_key the object then holds the error.
+func (d *decoder) decode(now time.Time, line []byte) (text []byte, object map[string]any) {
 	object, err := decodeObject(line)
 	if err != nil || object == nil {
 		if d.ended && errors.Is(err, io.ErrUnexpectedEOF) {
@@ -35,20 +34,20 @@ func (d *decoder) decode(now time.Time, line []byte) (text []byte, object map[st
 		if !d.IgnoreDecodingError {
 			d.log.error(now, fault)
 		}
-		return line, d.withError(nil, fault), true
+		return line, d.withError(nil, fault)
 	}
 	if d.MessageKey == "" {
-		return nil, object, false
+		return nil, object
 	}
 	v, ok := object[d.MessageKey]
 	if !ok {
-		return nil, d.withError(object, fmt.Sprintf("Key '%s' not found", d.MessageKey)), false
+		return nil, d.withError(object, fmt.Sprintf("Key '%s' not found", d.MessageKey))
 	}
 	message, ok := v.(string)
 	if !ok {
-		return nil, d.withError(object, fmt.Sprintf("Value of key '%s' is not a string", d.MessageKey)), false
+		return nil, d.withError(object, fmt.Sprintf("Value of key '%s' is not a string", d.MessageKey))
 	}
-	return []byte(message), object, false
+	return []byte(message), object
 }
 
 // withError adds the error to an object, if add_error_key says so.
@@ -62,6 +61,11 @@ func (d *decoder) withError(object map[string]any, fault string) map[string]any 
 	object["error"] = jsonError(fault)
 	return object
 }
+
+// onlyError says whether an object holds an error and nothing else. It is taken
+// for a line that could not be decoded, though it may be what a line says: the
+// event has a message then, which is the line's text, and may be empty.
+func onlyError(object map[string]any) bool { return len(object) == 1 && object["error"] != nil }
 
 func jsonError(fault string) map[string]any {
 	return map[string]any{"message": fault, "type": "json"}
@@ -183,7 +187,7 @@ func jsonStep(o JSONConfig, log zerolog.Logger) builder {
 }
 
 func (s *decodeLog) put(l *Line) bool {
-	l.Text, l.json, l.failed = s.decode(s.c.now, l.Text)
+	l.Text, l.json = s.decode(s.c.now, l.Text)
 	l.decoded = &s.JSONConfig
 	return s.next.put(l)
 }
@@ -195,11 +199,11 @@ func (l *Line) applyJSON(e *event.Event) {
 		e.Fields["json"] = map[string]any{}
 		return
 	}
-	switch {
-	case c.MessageKey != "":
+	if c.MessageKey != "" {
 		object[c.MessageKey] = string(l.Text) // a multiline may have joined it
 		delete(e.Fields, "message")
-	case l.failed:
+	}
+	if onlyError(object) {
 		e.Fields["message"] = string(l.Text)
 	}
 	l.id = c.takeID(object)
@@ -230,13 +234,16 @@ func ndjsonStep(o NDJSONConfig, log zerolog.Logger) builder {
 }
 
 func (s *ndjson) put(l *Line) bool {
-	text, object, _ := s.decode(s.c.now, l.Text)
+	text, object := s.decode(s.c.now, l.Text)
 	l.Text = text
 	if len(object) == 0 {
 		return s.next.put(l)
 	}
 	if s.MessageKey != "" {
 		object[s.MessageKey] = string(text)
+	}
+	if onlyError(object) {
+		l.set("message", string(text))
 	}
 	if id := s.takeID(object); id != "" {
 		l.id = id
@@ -273,19 +280,13 @@ func (s *ndjson) touchesLog(object map[string]any) bool {
 	return false
 }
 
-// below puts the object into a field.
+// below puts the object into a field, in the place of what is there.
 func (s *ndjson) below(l *Line, object map[string]any) {
 	if s.target == "log" || len(s.target) > 4 && s.target[:4] == "log." {
 		l.ownLog()
 	}
 	if l.fields == nil {
 		l.fields = make(map[string]any, 1)
-	}
-	if old, err := event.Get(l.fields, s.target); err == nil {
-		if into, ok := old.(map[string]any); ok {
-			merge(into, object, true)
-			return
-		}
 	}
 	_, _ = event.Put(l.fields, s.target, object) // a text in the way stays
 }

@@ -18,6 +18,8 @@ type Line struct {
 	Offset any
 	// Flags are log.flags.
 	Flags []string
+	// Clock is what the event says of the clock that the line's time is by.
+	Clock map[string]any
 	// Time is @timestamp: when the line was read, or what it says itself.
 	Time time.Time
 
@@ -31,7 +33,6 @@ type Line struct {
 	// The log input's json.
 	json    map[string]any
 	decoded *JSONConfig // nil: not decoded
-	failed  bool        // Text is no JSON object
 }
 
 // Blank says whether the line becomes no event: it is empty, and nothing was
@@ -41,7 +42,7 @@ func (l *Line) Blank() bool { return len(l.Text) == 0 && !l.full }
 // Bare returns log.offset of a line of which there is nothing to tell but its
 // text and its flags.
 func (l *Line) Bare() (offset int64, ok bool) {
-	if len(l.Text) == 0 || len(l.fields) > 0 || l.decoded != nil || l.id != "" {
+	if len(l.Text) == 0 || len(l.fields) > 0 || l.Clock != nil || l.decoded != nil || l.id != "" {
 		return 0, false
 	}
 	offset, ok = l.Offset.(int64)

@@ -25,7 +25,6 @@ func TestFaultsOfParsers(t *testing.T) {
 		{List{entry(kindMultiline, func(c *MultilineConfig) { c.Pattern, c.FlushPattern = "a", "*" })}, "parsers.0.multiline.flush_pattern", `"*" is no regular expression (RE2): missing argument to repetition operator: ` + "`*`"},
 		{List{entry(kindMultiline, func(c *MultilineConfig) { c.Pattern, c.Match = "a", "behind" })}, "parsers.0.multiline.match", `unknown matcher type: "behind"; use after or before`},
 		{List{entry(kindMultiline, func(c *MultilineConfig) { c.Pattern, c.Timeout = "a", -1 })}, "parsers.0.multiline.timeout", "must not be negative; 0 waits for ever"},
-		{List{entry(kindNDJSON, func(c *NDJSONConfig) { c.KeysUnderRoot, c.Target = true, "t" })}, "parsers.0.ndjson.keys_under_root", "contradicts target: t; leave one of them out"},
 		{List{entry(kindContainer, func(c *ContainerConfig) { c.Stream = "stdin" })}, "parsers.0.container.stream", `"stdin" is not known; use all, stdout or stderr`},
 		{List{entry(kindContainer, func(c *ContainerConfig) { c.Format = "x" })}, "parsers.0.container.format", `"x" is not known; use auto, docker or cri`},
 		{List{entry(kindSyslog, func(c *SyslogConfig) { c.Format = "x" })}, "parsers.0.syslog.format", `"x" is no format of syslog messages; use auto, rfc3164 or rfc5424`},

@@ -158,7 +158,6 @@ func (g *group) add(p *multilineProgram, l *Line) {
 // mergeFields adds what was found in a further line.
 func (g *group) mergeFields(l *Line, filestream bool) {
 	a := &g.line
-	a.failed = a.failed || l.failed
 	if l.json != nil {
 		if a.json == nil {
 			a.json = make(map[string]any, len(l.json))

@@ -125,7 +125,7 @@ func (o *addTags) compile(Env) (step, error) {
 	if target == "" {
 		target = "tags"
 	}
-	return change(func(e *event.Event) error { return appendTags(e.Fields, target, o.Tags) }), nil
+	return change(func(e *event.Event) error { return ignored(appendTags(e.Fields, target, o.Tags)) }), nil
 }
 
 // appendTags appends to a list; what is no list stays as it is.

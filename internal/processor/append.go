@@ -46,7 +46,7 @@ func (o *appendValues) compile(Env) (step, error) {
 				e.SetError(err.Error(), "")
 			}
 		}
-		return err
+		return unless(o.FailOnError, err)
 	}), nil
 }
 

@@ -12,7 +12,7 @@ func BenchmarkChain(b *testing.B) {
 	d := kindOf("dissect")().(*dissect)
 	d.Tokenizer, d.TargetPrefix, d.OverwriteKeys = "%{time} %{level} %{text}", "", true
 	drop := &dropEvent{Common{When: &Condition{Equals: map[string]any{"level": "DEBUG"}}}}
-	list := List{{kind: "dissect", options: d}, {kind: "drop_event", options: drop}, {kind: "drop_fields", options: &dropFields{Fields: []string{"time"}}}}
+	list := List{{kind: "dissect", options: d}, {kind: "drop_event", options: drop}, {kind: "drop_fields", options: &dropFields{Fields: names("time")}}}
 	c, err := Compile(list, Env{Log: zerolog.Nop()})
 	if err != nil {
 		b.Fatal(err)

@@ -14,6 +14,7 @@ import (
 type Chain struct {
 	links []link
 	log   zerolog.Logger
+	ends  bool // at the first error
 }
 
 // link is one entry of a chain.
@@ -23,13 +24,19 @@ type link struct {
 	step step
 }
 
-// Compile makes a chain of a list. Errors name the entry and its option, as
-// those of Validate do.
-func Compile(list List, env Env) (*Chain, error) {
+// Compile makes a chain of the general list: after a processor's error the
+// next one runs. Errors name the entry and its option, as those of Validate do.
+func Compile(list List, env Env) (*Chain, error) { return compileList(list, env, false) }
+
+// CompileForInput makes a chain of an input's list: a processor's error ends
+// it, and the event goes on to the general list.
+func CompileForInput(list List, env Env) (*Chain, error) { return compileList(list, env, true) }
+
+func compileList(list List, env Env, ends bool) (*Chain, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	c := &Chain{log: env.Log}
+	c := &Chain{log: env.Log, ends: ends}
 	for i := range list {
 		l, err := compileEntry(&list[i], env)
 		if err != nil {
@@ -59,7 +66,7 @@ func compileEntry(e *Entry, env Env) (link, error) {
 	return l, nil
 }
 
-// branch is an if.
+// branch is an if; an error ends its list, as in Filebeat.
 type branch struct {
 	test    *condition
 	yes, no *Chain
@@ -73,10 +80,10 @@ func compileBranch(e *Entry, env Env) (s *branch, err error) {
 	if s.test, err = e.If.compile(); err != nil {
 		return nil, inside("if", err)
 	}
-	if s.yes, err = Compile(e.Then, env); err != nil {
+	if s.yes, err = compileList(e.Then, env, true); err != nil {
 		return nil, inside("then", err)
 	}
-	if s.no, err = Compile(e.Else, env); err != nil {
+	if s.no, err = compileList(e.Else, env, true); err != nil {
 		return nil, errors.Join(inside("else", err), s.yes.Close())
 	}
 	return s, nil
@@ -84,9 +91,9 @@ func compileBranch(e *Entry, env Env) (s *branch, err error) {
 
 func (b *branch) run(e *event.Event) (drop bool, err error) {
 	if b.test.holds(e) {
-		return !b.yes.Run(e), nil
+		return b.yes.run(e)
 	}
-	return !b.no.Run(e), nil
+	return b.no.run(e)
 }
 
 // Close ends both branches.
@@ -103,20 +110,38 @@ func (c *Chain) Run(e *event.Event) bool {
 	if e.Fields == nil {
 		e.Fields = make(map[string]any)
 	}
+	drop, _ := c.run(e) // it has logged the error
+	return !drop
+}
+
+// errEnded says that a list ended at an error, which is logged.
+var errEnded = errors.New("an error ended the list")
+
+// run logs all errors, and returns errEnded if one of them ended the chain.
+func (c *Chain) run(e *event.Event) (drop bool, err error) {
+	if c == nil {
+		return false, nil
+	}
 	for i := range c.links {
 		l := &c.links[i]
 		if l.when != nil && !l.when.holds(e) {
 			continue
 		}
 		drop, err := l.step.run(e)
-		if err != nil {
+		if drop {
+			return true, nil
+		}
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, errEnded) {
 			c.log.Debug().Err(err).Str("processor", l.kind).Msg("Fail to apply processor")
 		}
-		if drop {
-			return false
+		if c.ends && !isIgnored(err) {
+			return false, errEnded
 		}
 	}
-	return true
+	return false, nil
 }
 
 // Close ends what the chain's processors hold, such as files.

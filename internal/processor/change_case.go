@@ -57,7 +57,7 @@ func (o *changeCase) compile(Env) (step, error) {
 			*e = *backup
 			e.SetError(err.Error(), "")
 		}
-		return err
+		return unless(o.FailOnError, err)
 	}), nil
 }
 

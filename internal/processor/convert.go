@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"sluice/internal/event"
 )
@@ -40,7 +41,7 @@ type conversion struct {
 }
 
 func (o *convert) Validate() error {
-	errs := []error{oneOf("mode", o.Mode, "copy", "rename")}
+	errs := []error{oneOf("mode", strings.ToLower(o.Mode), "copy", "rename")}
 	if len(o.Fields) == 0 {
 		errs = append(errs, fault("fields", "is required: a list of sections with from, and to or type"))
 	}
@@ -50,7 +51,7 @@ func (o *convert) Validate() error {
 		if f.To == "" && f.Type == "" {
 			errs = append(errs, fault(name, "wants to, type, or both"))
 		}
-		if f.Type != "" {
+		if f.Type != "" && !isType(f.Type) {
 			errs = append(errs, oneOf(name+".type", f.Type, "integer", "long", "float", "double", "string", "boolean", "ip"))
 		}
 	}
@@ -82,7 +83,7 @@ func (o *convert) convert(e *event.Event) error {
 			errs = append(errs, o.annotate(err))
 		}
 	}
-	return errors.Join(errs...)
+	return unless(o.FailOnError, errors.Join(errs...))
 }
 
 func (o *convert) annotate(err error) error {
@@ -114,7 +115,7 @@ func (o *convert) store(e *event.Event, f *conversion, v any) error {
 		_, err := e.Put(f.From, v)
 		return err
 	}
-	if o.Mode == "rename" {
+	if strings.EqualFold(o.Mode, "rename") {
 		old, _ := e.Get(f.From)
 		if err := e.Delete(f.From); err != nil {
 			return fmt.Errorf("remove field %s: %w", f.From, err)

@@ -24,7 +24,8 @@ func TestConversions(t *testing.T) {
 		{"ip", "192.0.2.1", "192.0.2.1"}, {"ip", "::1", "::1"}, {"ip", "300.1.1.1", nil}, {"ip", "fe80::1%eth0", nil}, {"ip", int64(1), nil}, {"ip", "", nil},
 		{"string", "x", "x"}, {"string", int64(12345678901234), "12345678901234"}, {"string", 17.0, "17"}, {"string", true, "true"}, {"string", nil, nil},
 		{"string", []any{"a", int64(1)}, "[a 1]"}, {"string", map[string]any{"b": int64(1), "a": "x"}, `{"a":"x","b":1}`},
-		{"complex", "1", nil},
+		{"complex", "1", nil}, {"Long", "1", int64(1)},
+		{"integer", "010", int64(10)}, {"long", "-008", int64(-8)}, {"long", "-0X1f", int64(-31)}, {"integer", "0b11", nil}, {"integer", "0o7", nil}, {"long", "1_000", nil},
 	} {
 		got, err := convertTo(c.typ, c.v)
 		if (err != nil) != (c.want == nil) || err == nil && got != c.want {

@@ -11,6 +11,8 @@ import (
 
 func text(s string) *string { return &s }
 
+func names(list ...string) *[]string { return &list }
+
 func TestSimpleProcessors(t *testing.T) {
 	for name, c := range map[string]struct {
 		options             options
@@ -27,11 +29,12 @@ func TestSimpleProcessors(t *testing.T) {
 		"add_tags: to a list":   {&addTags{Tags: []string{"x", "x"}}, `{"tags": ["a"]}`, `{"tags": ["a", "x", "x"]}`, "{}", ""},
 		"add_tags: to a scalar": {&addTags{Tags: []string{"x"}}, `{"tags": "a"}`, `{"tags": "a"}`, "{}", "no list"},
 		"drop_fields: what must stay, and a missing one": {
-			&dropFields{Fields: []string{"@timestamp", "type", "nope", "a.b", "/^x/", "/type/"}}, `{"type": 1, "a": {"b": 2}, "x": {"y": 1}, "y": {"x": 1}}`,
+			&dropFields{Fields: names("@timestamp", "type", "nope", "a.b", "/^x/", "/type/")}, `{"type": 1, "a": {"b": 2}, "x": {"y": 1}, "y": {"x": 1}}`,
 			`{"type": 1, "a": {}, "y": {"x": 1}}`, "{}", "[nope]"},
-		"include_fields":                  {&includeFields{Fields: []string{"a.b", "nope"}}, `{"a": {"b": 1, "c": 2}, "type": "t", "d": 3}`, `{"a": {"b": 1}, "type": "t"}`, "{}", ""},
-		"include_fields: nothing":         {&includeFields{}, `{"a": 1}`, `{}`, "{}", ""},
-		"include_fields: no /…/":          {&includeFields{Fields: []string{"/a/"}}, `{"a": 1}`, `{}`, "{}", ""},
+		"drop_fields: none":               {&dropFields{Fields: names()}, `{"a": 1}`, `{"a": 1}`, "{}", ""},
+		"include_fields":                  {&includeFields{Fields: names("a.b", "nope")}, `{"a": {"b": 1, "c": 2}, "type": "t", "d": 3}`, `{"a": {"b": 1}, "type": "t"}`, "{}", ""},
+		"include_fields: nothing":         {&includeFields{Fields: names()}, `{"a": 1}`, `{}`, "{}", ""},
+		"include_fields: no /…/":          {&includeFields{Fields: names("/a/")}, `{"a": 1}`, `{}`, "{}", ""},
 		"copy_fields: target is there":    {&copyFields{Fields: []FromTo{{"a", "c"}, {"a", "b"}}, FailOnError: true}, `{"a": 1, "b": 2}`, `{"a": 1, "b": 2, "error": {"message": "Failed to copy fields in copy_fields processor: target field b already exists, drop or rename this field first"}}`, "{}", "already exists"},
 		"copy_fields: one missing":        {&copyFields{Fields: []FromTo{{"x", "c"}}, FailOnError: true}, `{}`, `{"error": {"message": "Failed to copy fields in copy_fields processor: could not fetch value for key: x, Error: key not found"}}`, "{}", "key not found"},
 		"copy_fields: under a scalar":     {&copyFields{Fields: []FromTo{{"a.b", "c"}}, FailOnError: true, IgnoreMissing: true}, `{"a": 1}`, `{"a": 1, "error": {"message": "Failed to copy fields in copy_fields processor: could not fetch value for key: a.b, Error: expected map but type is int64"}}`, "{}", "expected map"},

@@ -83,7 +83,7 @@ func (o *decodeCSV) compile(Env) (step, error) {
 			}
 			errs = append(errs, err)
 		}
-		return errors.Join(errs...)
+		return ignored(errors.Join(errs...))
 	}), nil
 }
 

@@ -79,7 +79,7 @@ func (o *decodeJSON) decode(e *event.Event, name string) error {
 		if !isObject {
 			return errors.New("failed to add target to root: it is no object")
 		}
-		err = o.mergeRoot(e, object)
+		err = ignored(o.mergeRoot(e, object))
 	} else {
 		err = o.put(e, name, result)
 	}
@@ -102,8 +102,10 @@ func (o *decodeJSON) put(e *event.Event, name string, result any) error {
 			o.note(e, expandErr.Error(), "", "")
 		}
 	}
-	_, err := e.Put(target, result)
-	return errors.Join(expandErr, err)
+	if _, err := e.Put(target, result); err != nil {
+		return err
+	}
+	return ignored(expandErr)
 }
 
 // note sets error, if that is wanted.

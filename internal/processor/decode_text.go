@@ -68,7 +68,7 @@ func decodeOne(e *event.Event, failOnError bool, prefix string, decode func() er
 	if failOnError {
 		e.SetError(err.Error(), "")
 	}
-	return err
+	return unless(failOnError, err)
 }
 
 func (o *decodeBase64) decode(e *event.Event, to string) error {

@@ -47,7 +47,7 @@ func (o *decodeXML) compile(Env) (step, error) {
 		if !o.IgnoreFailure {
 			e.SetError(err.Error(), "")
 		}
-		return err
+		return unless(!o.IgnoreFailure, err)
 	}), nil
 }
 

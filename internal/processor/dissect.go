@@ -41,7 +41,7 @@ type dissect struct {
 }
 
 func (o *dissect) Validate() error {
-	errs := []error{required("field", o.Field != "", "message"), oneOf("trim_values", o.TrimValues, "none", "left", "right", "all")}
+	errs := []error{required("field", o.Field != "", "message"), oneOf("trim_values", strings.ToLower(o.TrimValues), "none", "left", "right", "all")}
 	if _, err := parseTokenizer(o.Tokenizer); err != nil {
 		errs = append(errs, fault("tokenizer", "invalid dissect tokenizer %s", err))
 	}
@@ -50,7 +50,7 @@ func (o *dissect) Validate() error {
 
 // trim returns the function that cuts values.
 func (o *dissect) trim() func(string) string {
-	switch o.TrimValues {
+	switch strings.ToLower(o.TrimValues) {
 	case "left":
 		return func(s string) string { return strings.TrimLeft(s, o.TrimChars) }
 	case "right":

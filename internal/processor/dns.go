@@ -199,7 +199,7 @@ func (s *dnsStep) run(e *event.Event) (drop bool, err error) {
 	if len(errs) > 0 && len(s.options.TagOnFailure) > 0 {
 		s.addTags(e)
 	}
-	return false, errors.Join(errs...)
+	return false, ignored(errors.Join(errs...))
 }
 
 // addTags adds the tags that are not there yet.

@@ -13,8 +13,10 @@
 // # What a step may do
 //
 // A step changes the event in place, drops it, or fails. A failure never
-// loses the event: it is logged at debug level, and the next step sees the
-// event as the failing one left it. Which processors note their failure in
+// loses the event: it is logged at debug level. In the general list the next
+// step sees the event as the failing one left it; an input's list, and those
+// of then and else, end there, unless the processor's options ignore the
+// failure (fail_on_error: false, ignore_failure). Which processors note their failure in
 // error.message, and which undo what they had done, follows Filebeat 9 and
 // stands at each.
 //

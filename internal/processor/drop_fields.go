@@ -13,13 +13,22 @@ import (
 // Removes fields; @timestamp and type stay. Filebeat: drop_fields.
 type dropFields struct {
 	// Fields are the names; one between slashes is a regular expression over
-	// the dotted names of all fields: /^tmp_/. Required.
-	Fields []string `config:"fields"`
+	// the dotted names of all fields: /^tmp_/. Required, but may be empty: then
+	// no field is removed.
+	Fields *[]string `config:"fields"`
 	// IgnoreMissing takes a field that is not there for no error; either way
 	// the others are removed. Default: false.
 	IgnoreMissing bool `config:"ignore_missing"`
 
 	Common `config:",squash"`
+}
+
+// listed returns the entries of a list that may be missing.
+func listed(names *[]string) []string {
+	if names == nil {
+		return nil
+	}
+	return *names
 }
 
 // keptAlways are the fields that can't be removed.
@@ -34,8 +43,8 @@ func betweenSlashes(name string) (pattern string, ok bool) {
 }
 
 func (o *dropFields) Validate() error {
-	errs := []error{required("fields", len(o.Fields) > 0, "[agent.id, /^tmp_/]")}
-	for i, name := range o.Fields {
+	errs := []error{required("fields", o.Fields != nil, "[agent.id, /^tmp_/]")}
+	for i, name := range listed(o.Fields) {
 		if pattern, ok := betweenSlashes(name); ok {
 			_, err := compileRegexp(pattern)
 			errs = append(errs, inside("fields."+strconv.Itoa(i), err))
@@ -50,7 +59,7 @@ func (o *dropFields) compile(Env) (step, error) {
 	}
 	var names []string
 	var patterns []*regexp.Regexp
-	for _, name := range o.Fields {
+	for _, name := range *o.Fields {
 		if pattern, ok := betweenSlashes(name); ok {
 			patterns = append(patterns, regexp.MustCompile(pattern))
 		} else if !keptAlways(name) {
@@ -97,17 +106,19 @@ func matchesAny(name string, patterns []*regexp.Regexp) bool {
 // Keeps only the named fields, and @timestamp, @metadata and type. Filebeat:
 // include_fields.
 type includeFields struct {
-	// Fields are the names; an empty list keeps no other field. Required by
-	// Filebeat. Default: none.
-	Fields []string `config:"fields"`
+	// Fields are the names. Required, but may be empty: then no other field is
+	// kept.
+	Fields *[]string `config:"fields"`
 
 	Common `config:",squash"`
 }
 
-func (*includeFields) Validate() error { return nil }
+func (o *includeFields) Validate() error {
+	return required("fields", o.Fields != nil, "[message, host.name]")
+}
 
 func (o *includeFields) compile(Env) (step, error) {
-	names := append([]string{"type"}, o.Fields...)
+	names := append([]string{"type"}, listed(o.Fields)...)
 	return change(func(e *event.Event) error {
 		var errs []error
 		kept := make(map[string]any, len(names))

@@ -103,7 +103,7 @@ func (o *extractArray) extract(e *event.Event, mappings []mapping, list []any) e
 		}
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return ignored(errors.Join(errs...))
 }
 
 func (o *extractArray) set(e *event.Event, m mapping, list []any) error {

@@ -76,7 +76,7 @@ func eachOf(e *event.Event, n int, failOnError bool, prefix string, one func(i i
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return ignored(errors.Join(errs...))
 }
 
 // fetch returns a field's value; missing says that there is none and that

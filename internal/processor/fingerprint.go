@@ -14,6 +14,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -51,10 +52,10 @@ var encodings = map[string]func([]byte) string{
 
 func (o *fingerprint) Validate() error {
 	errs := []error{required("fields", len(o.Fields) > 0, "[message, log.offset]"), required("target_field", o.TargetField != "", "fingerprint")}
-	if hashes[o.Method] == nil {
+	if hashes[strings.ToLower(o.Method)] == nil {
 		errs = append(errs, oneOf("method", o.Method, slices.Sorted(maps.Keys(hashes))...))
 	}
-	if encodings[o.Encoding] == nil {
+	if encodings[strings.ToLower(o.Encoding)] == nil {
 		errs = append(errs, oneOf("encoding", o.Encoding, slices.Sorted(maps.Keys(encodings))...))
 	}
 	return errors.Join(errs...)
@@ -67,7 +68,7 @@ func (o *fingerprint) compile(Env) (step, error) {
 	fields := slices.Clone(o.Fields)
 	slices.Sort(fields)
 	fields = slices.Compact(fields)
-	newHash, encode := hashes[o.Method], encodings[o.Encoding]
+	newHash, encode := hashes[strings.ToLower(o.Method)], encodings[strings.ToLower(o.Encoding)]
 	return change(func(e *event.Event) error {
 		h := newHash()
 		for _, name := range fields {

@@ -53,8 +53,8 @@ func TestChain(t *testing.T) {
 		tag(t, "first"),
 		broken,
 		{If: &Condition{HasFields: []string{"a"}},
-			Then: List{tag(t, "then"), broken, {If: &Condition{HasFields: []string{"gone"}}, Then: List{entry[dropEvent](t, "drop_event", nil)}}},
-			Else: List{tag(t, "else"), broken}},
+			Then: List{tag(t, "then"), {If: &Condition{HasFields: []string{"gone"}}, Then: List{entry[dropEvent](t, "drop_event", nil)}}, broken},
+			Else: List{tag(t, "else"), broken, tag(t, "after an error")}},
 		entry(t, "drop_event", func(o *dropEvent) { o.When = &Condition{HasFields: []string{"b"}} }),
 		tag(t, "last"),
 	}
@@ -81,6 +81,46 @@ func TestChain(t *testing.T) {
 	}
 	if err := c.Close(); err == nil || !strings.Contains(err.Error(), "probe: it is broken") || closed != 3 {
 		t.Errorf("closed %d times: %v", closed, err)
+	}
+}
+
+func TestAnErrorEndsTheListOfAnInput(t *testing.T) {
+	rename := func(fails bool) Entry {
+		return entry(t, "rename", func(o *rename) { o.Fields, o.FailOnError = []FromTo{{"missing", "x"}}, fails })
+	}
+	inside := func(list ...Entry) Entry {
+		return Entry{If: &Condition{HasFields: []string{"a"}}, Then: list}
+	}
+	undecodable := entry(t, "decode_json_fields", func(o *decodeJSON) { o.Fields = []string{"a"} })
+	noText := entry(t, "add_tags", func(o *addTags) { o.Tags, o.Target = []string{"x"}, "a" })
+	for name, c := range map[string]struct {
+		list           List
+		input, general string // the tags
+	}{
+		"it counts":            {List{tag(t, "1"), rename(true), tag(t, "2")}, `["1"]`, `["1","2"]`},
+		"it is ignored":        {List{tag(t, "1"), rename(false), tag(t, "2")}, `["1","2"]`, `["1","2"]`},
+		"in a branch":          {List{inside(tag(t, "1"), rename(true), tag(t, "2")), tag(t, "3")}, `["1"]`, `["1","3"]`},
+		"ignored in a branch":  {List{inside(tag(t, "1"), rename(false), tag(t, "2")), tag(t, "3")}, `["1","2","3"]`, `["1","2","3"]`},
+		"two branches deep":    {List{inside(inside(rename(true)), tag(t, "1")), tag(t, "2")}, `null`, `["2"]`},
+		"no JSON":              {List{undecodable, tag(t, "1")}, `null`, `["1"]`},
+		"tags that are a text": {List{noText, tag(t, "1")}, `["1"]`, `["1"]`},
+	} {
+		for _, how := range []struct {
+			compile func(List, Env) (*Chain, error)
+			want    string
+		}{{CompileForInput, c.input}, {Compile, c.general}} {
+			chain, err := how.compile(c.list, Env{Log: zerolog.Nop()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := &event.Event{Fields: fields(t, `{"a": "{"}`)}
+			if !chain.Run(e) {
+				t.Errorf("%s: dropped", name)
+			}
+			if got := string(event.AppendJSON(nil, e.Fields["tags"], false)); got != how.want {
+				t.Errorf("%s: tags %s, want %s", name, got, how.want)
+			}
+		}
 	}
 }
 
@@ -138,7 +178,7 @@ func TestFaultsOfLists(t *testing.T) {
 			[]string{"0.convert.mode: ", "0.convert.fields.0: wants to, type, or both", "0.convert.fields.1.from: ", `0.convert.fields.1.type: "complex" is not known`}},
 		{List{entry(t, "fingerprint", func(o *fingerprint) { o.Method, o.Encoding = "crc", "base85" })},
 			[]string{"0.fingerprint.fields: is required", `0.fingerprint.method: "crc"`, `0.fingerprint.encoding: "base85"`}},
-		{List{entry(t, "drop_fields", func(o *dropFields) { o.Fields = []string{"a", "/(/"} })}, []string{`0.drop_fields.fields.1: "(" is no regular`}},
+		{List{entry(t, "drop_fields", func(o *dropFields) { o.Fields = names("a", "/(/") })}, []string{`0.drop_fields.fields.1: "(" is no regular`}},
 		{List{entry[dissect](t, "dissect", nil)}, []string{"0.dissect.tokenizer: invalid dissect tokenizer"}},
 		{List{entry(t, "dissect", func(o *dissect) { o.Tokenizer, o.TrimValues = "%{a}", "both" })}, []string{`0.dissect.trim_values: "both"`}},
 		{List{entry[decodeJSON](t, "decode_json_fields", nil)}, []string{"0.decode_json_fields.fields: is required"}},

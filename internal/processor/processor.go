@@ -3,6 +3,7 @@ package processor
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -37,6 +38,40 @@ type step interface {
 
 // closer is a step that holds something until the chain ends.
 type closer interface{ Close() error }
+
+// ignoredError is only logged: no list ends at it.
+type ignoredError struct{ error }
+
+func (e ignoredError) Unwrap() error { return e.error }
+
+// ignored marks an error as one that its processor's options ignore.
+func ignored(err error) error {
+	if err == nil {
+		return nil
+	}
+	return ignoredError{err}
+}
+
+// unless marks an error as ignored if it does not count.
+func unless(counts bool, err error) error {
+	if counts {
+		return err
+	}
+	return ignored(err)
+}
+
+// isIgnored says that all parts of an error are ignored.
+func isIgnored(err error) bool {
+	switch e := err.(type) {
+	case ignoredError:
+		return true
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(part error) bool { return !isIgnored(part) })
+	case interface{ Unwrap() error }:
+		return isIgnored(e.Unwrap())
+	}
+	return false
+}
 
 // change is a step that never drops an event.
 type change func(e *event.Event) error

@@ -69,7 +69,7 @@ func (o *syslogMessage) compile(Env) (step, error) {
 		if o.Tag != "" {
 			err = fmt.Errorf("%s: %w", o.Tag, err)
 		}
-		return err
+		return unless(!o.IgnoreFailure, err)
 	}), nil
 }
 

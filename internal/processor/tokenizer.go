@@ -70,6 +70,9 @@ func parseTokenizer(pattern string) (*tokenizer, error) {
 		t.keys = append(t.keys, k)
 		rest, repeated = behind, more
 	}
+	if err := t.checkReferences(); err != nil {
+		return nil, fmt.Errorf("%q: %w", pattern, err)
+	}
 	if len(t.keys) == 0 {
 		return nil, fmt.Errorf("%q names no key; write for example '%%{client} %%{path}'", pattern)
 	}
@@ -81,6 +84,19 @@ func parseTokenizer(pattern string) (*tokenizer, error) {
 	}
 	slices.SortStableFunc(t.order, func(a, b int) int { return t.keys[a].ordinal - t.keys[b].ordinal })
 	return t, nil
+}
+
+// checkReferences wants for each %{&name} a %{?name} or %{*name}.
+func (t *tokenizer) checkReferences() error {
+	for _, k := range t.keys {
+		held := func(other tokenKey) bool {
+			return other.name == k.name && (other.kind == keySkip || other.kind == keyPointer)
+		}
+		if k.kind == keyIndirect && !slices.ContainsFunc(t.keys, held) {
+			return fmt.Errorf("missing reference for key %%{&%s}; add %%{?%s} or %%{*%s}", k.name, k.name, k.name)
+		}
+	}
+	return nil
 }
 
 // parseTokenKey reads what stands between %{ and }: a prefix, the name, /n,

@@ -50,7 +50,7 @@ func (o *truncateFields) compile(Env) (step, error) {
 			}
 			errs = append(errs, err)
 		}
-		return errors.Join(errs...)
+		return ignored(errors.Join(errs...))
 	}), nil
 }
 

@@ -5,11 +5,12 @@ import (
 	"math"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // convertTo converts a value to a type of convert or dissect.
 func convertTo(typ string, v any) (any, error) {
-	switch typ {
+	switch strings.ToLower(typ) {
 	case "integer":
 		return toInteger(v)
 	case "long":
@@ -30,7 +31,7 @@ func convertTo(typ string, v any) (any, error) {
 
 // isType says whether a name is a type of convertTo.
 func isType(name string) bool {
-	switch name {
+	switch strings.ToLower(name) {
 	case "integer", "long", "float", "double", "boolean", "ip", "string":
 		return true
 	}
@@ -46,7 +47,7 @@ func noConversion(v any, typ string) error {
 func toInteger(v any) (any, error) {
 	switch v := v.(type) {
 	case string:
-		i, err := strconv.ParseInt(v, 0, 32)
+		i, err := parseInteger(v, 32)
 		if err != nil {
 			return nil, fmt.Errorf("unable to convert value [%s]: %w", v, err)
 		}
@@ -65,7 +66,7 @@ func toInteger(v any) (any, error) {
 func toLong(v any) (any, error) {
 	switch v := v.(type) {
 	case string:
-		i, err := strconv.ParseInt(v, 0, 64)
+		i, err := parseInteger(v, 64)
 		if err != nil {
 			return nil, fmt.Errorf("unable to convert value [%s]: %w", v, err)
 		}
@@ -79,6 +80,16 @@ func toLong(v any) (any, error) {
 		return i, nil
 	}
 	return nil, noConversion(v, "long")
+}
+
+// parseInteger reads a decimal number, which may begin with zeros, or a
+// hexadecimal one behind 0x.
+func parseInteger(text string, bits int) (int64, error) {
+	base := 10
+	if digits := strings.TrimLeft(text, "+-"); strings.HasPrefix(digits, "0x") || strings.HasPrefix(digits, "0X") {
+		base = 0
+	}
+	return strconv.ParseInt(text, base, bits)
 }
 
 // fromFloat cuts a fraction off; what is out of range becomes least.

@@ -37,11 +37,14 @@ func (c *Comments) Describe(t reflect.Type, index []int, option string) string {
 	return text
 }
 
-// DescribeType returns a type's doc comment.
+// DescribeType returns a type's doc comment, without the name and "is" in front.
 func (c *Comments) DescribeType(t reflect.Type) string {
 	text, ok := c.read(t.PkgPath())[t.Name()]
 	if !ok && c.err == nil {
 		c.err = fmt.Errorf("%s has no doc comment", t)
+	}
+	if rest, ok := strings.CutPrefix(text, t.Name()+" is "); ok && rest != "" {
+		return strings.ToUpper(rest[:1]) + rest[1:]
 	}
 	return text
 }

@@ -11,6 +11,7 @@ import (
 	"sluice/config/internal/render"
 	"sluice/config/internal/schema"
 	"sluice/internal/localout"
+	"sluice/internal/parser"
 	"sluice/internal/processor"
 	"sluice/internal/tlsconfig"
 	"sluice/logstash"
@@ -36,7 +37,10 @@ func Example() config.Config {
 	out.SSL = &ssl
 	rec := recorder.DefaultConfig()
 	rec.MQTT = []recorder.MQTTConfig{recorder.DefaultMQTTConfig()}
-	c.Filebeat.Inputs = []tailer.InputConfig{tailer.DefaultInput()}
+	port := recorder.DefaultSerialConfig()
+	port.Poll = []recorder.PollConfig{{}}
+	rec.Serial = []recorder.SerialConfig{port}
+	c.Filebeat.Inputs = []tailer.InputConfig{everyInput()}
 	c.Output.Logstash = &out
 	codec := localout.CodecConfig{JSON: &localout.JSONCodec{}, Format: &localout.FormatCodec{}}
 	file, console := localout.DefaultFile(), localout.DefaultConsole()
@@ -45,6 +49,19 @@ func Example() config.Config {
 	c.Recorder = &rec
 	c.Processors = everyProcessor()
 	return c
+}
+
+// everyInput is an input with every section and one parser of each kind.
+func everyInput() tailer.InputConfig {
+	in := tailer.DefaultInput()
+	multiline := parser.DefaultMultiline()
+	in.JSON, in.Multiline = &parser.JSONConfig{}, &multiline
+	for _, kind := range new(parser.Entry).Kinds() {
+		var e parser.Entry
+		e.Choose(kind)
+		in.Parsers = append(in.Parsers, e)
+	}
+	return in
 }
 
 // everyProcessor is one processor of each kind, and an if.
