@@ -126,7 +126,7 @@ func TestFaultsInIncludedFilesEndTheStart(t *testing.T) {
 		t.Fatal("no fault")
 	}
 	for _, want := range []string{
-		"1.yml: filebeat.inputs.1.id: two filestream inputs have the same id \"true\"",
+		"1.yml: filebeat.inputs.1.id: filestream input with ID 'true' already exists",
 		"2.yml:1:3: filebeat.inputs.0.type: \"nosuchtype\" is no input",
 		"2.yml:2:15: filebeat.inputs.1.pahts: unknown option; did you mean paths?",
 		"3.yml:1:1: the file must hold a list of inputs, found another text",
@@ -182,7 +182,7 @@ func TestIncludedFilesAreReadAgain(t *testing.T) {
 	step("it gets a fault", false, "2.yml", "/a", "/b")
 	step("the fault is told once", false, "", "/a", "/b")
 	f.write("inputs.d/2.yml", "- {type: filestream, id: a, paths: /c}\n")
-	step("an id that is taken", false, "the same id", "/a", "/b")
+	step("an id that is taken", false, "already exists", "/a", "/b")
 	if err := os.Remove(f.path("inputs.d/1.yml")); err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestOptionsOfIncludedFiles(t *testing.T) {
 	if err := c.NothingToShip(); err != nil {
 		t.Errorf("inputs may come later: %v", err)
 	}
-	if got := faultsOf(t, "filebeat.inputs: [{type: filestream, id: a, paths: /x}, {type: filestream, id: a, paths: /y}]"); got != `f.yml:1:76: filebeat.inputs.1.id: two filestream inputs have the same id "a"; give each its own` {
+	if got := faultsOf(t, "filebeat.inputs: [{type: filestream, id: a, paths: /x}, {type: filestream, id: a, paths: /y}]"); got != `f.yml:1:76: filebeat.inputs.1.id: filestream input with ID 'a' already exists; give each its own` {
 		t.Errorf("fault %s", got)
 	}
 	c = mustParse(t, "filebeat.inputs: [{type: filestream, paths: /x}]\n")

@@ -20,7 +20,7 @@ func uniqueIDs(inputs []tailer.InputConfig, root *node, f *faults) {
 		}
 		if slices.Contains(seen, id) {
 			name := fmt.Sprintf("filebeat.inputs.%d.id", i)
-			f.add(root.locate(name), name, "two filestream inputs have the same id %q; give each its own", id)
+			f.add(root.locate(name), name, "filestream input with ID '%s' already exists; give each its own", id)
 			continue
 		}
 		seen = append(seen, id)
@@ -39,7 +39,7 @@ func checkIDs(inputs, others []tailer.InputConfig, path string, f *faults) {
 			continue
 		}
 		if slices.Contains(taken, id) {
-			f.add(position{file: path}, fmt.Sprintf("filebeat.inputs.%d.id", i), "two filestream inputs have the same id %q; give each its own", id)
+			f.add(position{file: path}, fmt.Sprintf("filebeat.inputs.%d.id", i), "filestream input with ID '%s' already exists; give each its own", id)
 		}
 		taken = append(taken, id)
 	}

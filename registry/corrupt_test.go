@@ -58,6 +58,9 @@ func corruptCase(t *testing.T, folder string) {
 		}
 	}
 	checkSetAside(t, folder, dir, want.SetAside, log.String())
+	if said := strings.Contains(log.String(), "no state is left"); said && len(want.Offsets) > 0 || !said && len(want.Offsets) == 0 && strings.Contains(log.String(), "to its end") {
+		t.Errorf("of %d states the log says:\n%s", len(want.Offsets), log.String())
+	}
 	crash(r) // what Open repaired must hold without a Close
 
 	r = open(t, dataDir)

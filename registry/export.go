@@ -91,7 +91,7 @@ func exportable(root string) error {
 	if errors.Is(err, fs.ErrNotExist) || (err == nil && len(entries) == 0) {
 		return nil
 	}
-	return fmt.Errorf("%s: is there already: %w: %s", dir, fs.ErrExist, mend)
+	return fmt.Errorf("%s: %w: %s", dir, fs.ErrExist, mend)
 }
 
 // exportTo fills a folder beside <root>/filebeat, then gives it that name.

@@ -150,6 +150,12 @@ func lockOwner(path string) (pid int, name string) {
 	return 0, ""
 }
 
+// HeldBy returns the process that holds the registry of a data folder now, and
+// its name; 0 if there is none, or the kernel does not tell.
+func HeldBy(dataDir string) (pid int, name string) {
+	return lockOwner(filepath.Join(dataDir, lockName))
+}
+
 // processName returns what a running process calls itself; else nothing.
 func processName(pid int) string {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))

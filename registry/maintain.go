@@ -134,6 +134,9 @@ func (r *Registry) syncAndSnapshot(now time.Time) error {
 	err := durable.WriteFile(filepath.Join(r.dir, snapshotName), r.perm, func(w io.Writer) error {
 		return writeSnapshot(io.MultiWriter(&count, w), states)
 	})
+	r.mu.Lock()
+	r.counts.snapshotFails = err != nil
+	r.mu.Unlock()
 	if err != nil {
 		return err
 	}

@@ -244,8 +244,15 @@ func (r *Registry) putAside(d damage) error {
 	if d.from > 0 {
 		event = event.Int64("from_byte", d.from)
 	}
-	event.Msgf("%s could not be read to its end: set aside, the newest good state is used", filepath.Base(d.path))
+	states := r.Stats().States
+	event.Int("states", states).Msgf("%s could not be read to its end: set aside, %s", filepath.Base(d.path), whatIsLeft[states > 0])
 	return nil
+}
+
+// whatIsLeft says what follows from a damage, by whether states were found.
+var whatIsLeft = map[bool]string{
+	true:  "the newest good state is used",
+	false: "no state is left: every file is sent from its beginning",
 }
 
 // fixPermissions applies FilePermissions to the files that are there.

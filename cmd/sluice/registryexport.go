@@ -60,6 +60,9 @@ func (a *app) exportRegistry(o registryFlags, dir string) error {
 		}
 		return json.NewEncoder(a.stdout).Encode(map[string]any{"path": path, "states": written, "left_out": lines})
 	}
+	if pid, name := registry.HeldBy(where.dataDir); where.dataDir != "" && pid != 0 {
+		fmt.Fprintf(a.stderr, "warning: %s, process %d, runs and ships on: the Filebeat would send that again; stop it, and export then\n", name, pid)
+	}
 	for _, l := range left {
 		fmt.Fprintf(a.stderr, "warning: left out: %s\n", l)
 	}
