@@ -8,10 +8,10 @@ LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # A third of a binary is code that was inlined where it does not count. Calls
 # stay calls but in the packages that each event passes: it is a tenth smaller.
 HOT      = runtime/... internal/runtime/... internal/bytealg internal/sync sync/... internal/poll internal/strconv strconv \
-           bytes bufio unicode/utf8 encoding/binary hash/... time io os syscall math/bits crypto/cipher \
-           crypto/internal/fips140/aes/... crypto/internal/fips140/sha256 crypto/internal/fips140/bigmod \
-           crypto/internal/fips140/nistec/... crypto/internal/fips140/subtle crypto/internal/fips140/alias vendor/golang.org/x/crypto/... \
-           github.com/cespare/xxhash/v2 sluice/tailer sluice/logstash sluice/recorder sluice/internal/deflate sluice/internal/event sluice/internal/durable
+           bytes bufio unicode/utf8 encoding/binary hash/... time math/bits crypto/cipher \
+           crypto/internal/fips140/aes/... crypto/internal/fips140/sha256 \
+           crypto/internal/fips140/nistec crypto/internal/fips140/subtle crypto/internal/fips140/alias vendor/golang.org/x/crypto/... \
+           github.com/cespare/xxhash/v2 sluice/tailer sluice/logstash sluice/internal/deflate sluice/internal/event sluice/internal/durable
 # HTTP/2 is not spoken to anyone.
 BUILD    = CGO_ENABLED=0 $(GO) build -trimpath -tags nethttpomithttp2 -gcflags=all=-l $(HOT:%=-gcflags=%=) -ldflags '$(LDFLAGS)'
 # The largest arm6 binary that a release may have, in bytes.
@@ -34,9 +34,13 @@ FORCE:
 demo: build
 	bin/sluice demo $(DEMO)
 
-# The system's packages that tests use: Mosquitto, and qemu for test-arm.
+# The system's packages that tests use: Mosquitto, and what builds and simulates
+# the firmware.
 deps:
-	@scripts/deps mosquitto:mosquitto mosquitto_sub:mosquitto-clients
+	@scripts/deps mosquitto:mosquitto mosquitto_sub:mosquitto-clients make:make gcc:gcc g++:g++ \
+		avr-g++:gcc-avr /usr/lib/avr/include/avr/io.h:avr-libc /usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h:arduino-core-avr \
+		/usr/include/simavr/sim_avr.h:libsimavr-dev /usr/include/libelf.h:libelf-dev /usr/include/bearssl.h:libbearssl-dev \
+		xtensa-lx106-elf-g++:gcc-xtensa-lx106 /usr/lib/xtensa-lx106-elf/include/stdio.h:picolibc-xtensa-lx106-elf qemu-system-xtensa:qemu-system-misc
 
 # The timeout ends a test that hangs; a busy machine needs its time.
 test: deps vet
@@ -57,6 +61,10 @@ fuzz:
 
 bench: build deps
 	bench/run
+
+# The parts of a 32-bit binary begin at pages of 16 KiB, the largest that a Pi's
+# kernel has, and not at the linker's 64 KiB.
+bin/sluice-arm6 bin/sluice-arm7: LDFLAGS += -R 0x4000
 
 # Static binaries for every machine that we serve.
 cross: bin/sluice-arm6 bin/sluice-arm7 bin/sluice-arm64 bin/sluice-amd64

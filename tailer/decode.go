@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -68,8 +67,7 @@ func newDecoding(name string) (decoding, error) {
 	default:
 		enc := charmaps[n]
 		if enc == nil {
-			var err error
-			if enc, err = htmlindex.Get(n); err != nil {
+			if enc = labelled(n); enc == nil {
 				return decoding{}, fault("encoding", "%q is unknown; use plain, utf-8, utf-16-bom, iso8859-1, windows1252 or another name of Filebeat's list", name)
 			}
 		}
