@@ -30,6 +30,9 @@ const (
 
 // Publisher publishes readings of 64 sensors with QoS 1.
 type Publisher struct {
+	// Numbered adds "#" and the message's number, from 1, to each payload.
+	Numbered bool
+
 	conn     net.Conn
 	out      *bufio.Writer
 	packet   []byte
@@ -122,6 +125,9 @@ func (p *Publisher) write(k int) error {
 		binary.BigEndian.PutUint16(b[2:], uint16(len(b)-4))
 		b = binary.BigEndian.AppendUint16(b, uint16(1+p.sent%65535))
 		b = fmt.Appendf(b, "%d.%02d", 20+p.sent/100%10, p.sent%100)
+		if p.Numbered {
+			b = fmt.Appendf(b, "#%d", p.sent)
+		}
 		b[1] = byte(len(b) - 2)
 		p.packet = b
 		_, _ = p.out.Write(b) // Flush tells

@@ -116,6 +116,12 @@ func (p *Process) Stop() (cpu time.Duration, err error) {
 	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime(), err
 }
 
+// Kill ends the process as kill -9 does, and waits for it.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill() // it may have ended
+	<-p.done
+}
+
 // Usage reads what the process has used so far.
 func (p *Process) Usage() (u Usage, err error) {
 	select {

@@ -67,7 +67,12 @@ func main() {
 		subjects = append(subjects, sluice(bin))
 	}
 	chosen := slices.DeleteFunc(rows(*scale, max(1, *runs)), func(r row) bool { return !strings.Contains(r.name, *only) })
-	if err := report(ctx, os.Stdout, append(subjects, pipe()), chosen); err != nil {
+	subjects = append(subjects, pipe())
+	err := report(ctx, os.Stdout, subjects, chosen)
+	if k := killing(*scale); err == nil && strings.Contains(k.name, *only) {
+		err = k.report(ctx, os.Stdout, subjects)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "record:", err)
 		os.Exit(1)
 	}
