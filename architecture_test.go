@@ -31,6 +31,8 @@ var mayImport = map[string][]string{
 	"internal/parser":       {"internal/event", "internal/syslog"},
 	"internal/processor":    {"internal/durable", "internal/event", "internal/formatstring", "internal/syslog"},
 	"internal/localout":     {"internal/event", "internal/formatstring", "internal/logfile"},
+	"firmware/avr":          {},
+	"firmware/esp8266":      {},
 	"registry":              {"internal/durable"},
 	"recorder":              {"internal/durable", "internal/tlsconfig"},
 	"logstash":              {"internal/tlsconfig", "internal/deflate"},

@@ -37,8 +37,8 @@ type Config struct {
 	// what conditions there are stands at if. Default: none. Filebeat: processors.
 	Processors processor.List `config:"processors"`
 
-	// Recorder records MQTT messages to the spool. Without filebeat.inputs,
-	// the spool's segments are what is shipped.
+	// Recorder records MQTT messages and serial ports to the spool. Without
+	// filebeat.inputs, the spool's segments are what is shipped.
 	Recorder *recorder.Config `config:"recorder"`
 	// Filebeat holds what is read and how far it was read.
 	Filebeat FilebeatConfig `config:"filebeat"`
@@ -251,7 +251,7 @@ func (c *MemConfig) Validate() error {
 // nil if it can.
 func (c *Config) NothingToRecord() error {
 	if c.Recorder == nil {
-		return &OptionError{"recorder", "no source is configured; add recorder.mqtt with the broker's address"}
+		return &OptionError{"recorder", "no source is configured; add recorder.mqtt with the broker's address, or recorder.serial with the port"}
 	}
 	return nil
 }

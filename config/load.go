@@ -76,13 +76,14 @@ func firstOf(paths []string) string {
 
 // elementDefaults are the defaults of list entries and optional sections.
 var elementDefaults = map[reflect.Type]func() any{
-	reflect.TypeFor[tailer.InputConfig]():  func() any { return tailer.DefaultInput() },
-	reflect.TypeFor[logstash.Config]():     func() any { return logstash.DefaultConfig() },
-	reflect.TypeFor[recorder.Config]():     func() any { return recorder.DefaultConfig() },
-	reflect.TypeFor[tlsconfig.Config]():    func() any { return tlsconfig.DefaultConfig() },
-	reflect.TypeFor[recorder.MQTTConfig](): func() any { return recorder.DefaultMQTTConfig() },
-	reflect.TypeFor[IncludeInputs]():       func() any { return DefaultInclude() },
-	reflect.TypeFor[DiskConfig]():          func() any { return DefaultDisk() },
+	reflect.TypeFor[tailer.InputConfig]():    func() any { return tailer.DefaultInput() },
+	reflect.TypeFor[logstash.Config]():       func() any { return logstash.DefaultConfig() },
+	reflect.TypeFor[recorder.Config]():       func() any { return recorder.DefaultConfig() },
+	reflect.TypeFor[tlsconfig.Config]():      func() any { return tlsconfig.DefaultConfig() },
+	reflect.TypeFor[recorder.MQTTConfig]():   func() any { return recorder.DefaultMQTTConfig() },
+	reflect.TypeFor[recorder.SerialConfig](): func() any { return recorder.DefaultSerialConfig() },
+	reflect.TypeFor[IncludeInputs]():         func() any { return DefaultInclude() },
+	reflect.TypeFor[DiskConfig]():            func() any { return DefaultDisk() },
 
 	reflect.TypeFor[lines.MultilineConfig](): func() any { return lines.DefaultMultiline() },
 
@@ -119,6 +120,7 @@ func (c *Config) build(root *node, f *faults) {
 	validate(root, v, "", f)
 	checkMQTT(c.Filebeat.Inputs, root, f)
 	c.checkSeries(f)
+	c.checkRecorderHTTP(f)
 	if c.MaxProcs < 0 {
 		f.add(root.locate("max_procs"), "max_procs", "must not be negative; 0 uses all CPUs")
 	}

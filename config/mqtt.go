@@ -37,6 +37,14 @@ func (c *Config) InputSpool() recorder.SpoolConfig {
 	return spool
 }
 
+// ClockConfig says what is done with records of before the clock was right.
+func (c *Config) ClockConfig() recorder.ClockConfig {
+	if c.Recorder != nil {
+		return c.Recorder.Clock
+	}
+	return recorder.DefaultConfig().Clock
+}
+
 // checkMQTT lets the recorder check the options of mqtt inputs.
 func checkMQTT(inputs []tailer.InputConfig, root *node, f *faults) {
 	for i := range inputs {
@@ -52,11 +60,17 @@ func (c *Config) checkSeries(f *faults) {
 	if c.Recorder == nil {
 		return
 	}
-	for i := range c.Recorder.MQTT {
-		if strings.HasPrefix(c.Recorder.MQTT[i].Name, tailer.SeriesPrefix) {
-			name := fmt.Sprintf("recorder.mqtt.%d.name", i)
-			f.add(c.root.locate(name), name, "%q begins with %s, as only the segments of mqtt inputs do; choose another name", c.Recorder.MQTT[i].Name, tailer.SeriesPrefix)
+	check := func(kind string, i int, series string) {
+		if strings.HasPrefix(series, tailer.SeriesPrefix) {
+			name := fmt.Sprintf("recorder.%s.%d.name", kind, i)
+			f.add(c.root.locate(name), name, "%q begins with %s, as only the segments of mqtt inputs do; choose another name", series, tailer.SeriesPrefix)
 		}
+	}
+	for i := range c.Recorder.MQTT {
+		check("mqtt", i, c.Recorder.MQTT[i].Name)
+	}
+	for i := range c.Recorder.Serial {
+		check("serial", i, c.Recorder.Serial[i].Name)
 	}
 }
 

@@ -1,6 +1,8 @@
 package recorder
 
 import (
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,12 +14,14 @@ import (
 // CPU time is this process' own: the recorder's, and that of starting
 // mosquitto_pub.
 func BenchmarkDurableQoS1(b *testing.B) {
-	for name, extra := range map[string]string{"stock": "max_queued_messages 1000000", "inflight1000": "max_queued_messages 1000000\nmax_inflight_messages 1000"} {
+	const queued = "max_queued_messages 1000000"
+	const inflight = queued + "\nmax_inflight_messages 1000"
+	for name, extra := range map[string]string{"stock": queued, "inflight1000": inflight, "inflight1000-" + folder5: inflight} {
 		b.Run(name, func(b *testing.B) {
 			t := new(testing.T)
 			m := startMosquitto(t, "allow_anonymous true", extra)
 			defer m.stop(syscall.SIGKILL)
-			c := config(tempDir(b), "mqtt://"+m.addr())
+			c := config(filepath.Join(tempDir(b), strings.TrimPrefix(name, "inflight1000-")), "mqtt://"+m.addr())
 			r, err := New(c, zerolog.Nop())
 			must(b, err)
 			go func() { _ = r.Run(b.Context()) }()

@@ -10,9 +10,16 @@ import (
 type Config struct {
 	// Spool says where and how the segments are written.
 	Spool SpoolConfig `config:"spool"`
+	// Clock says what is done while the machine's clock is not right yet.
+	Clock ClockConfig `config:"clock"`
 	// MQTT lists the brokers to record from, one entry for each session. Every
 	// entry writes its own series of segments. Default: none.
 	MQTT []MQTTConfig `config:"mqtt"`
+	// Serial lists the serial ports to record from. Every entry writes its own
+	// series of segments. Default: none.
+	Serial []SerialConfig `config:"serial"`
+	// HTTP answers questions about the running recorder.
+	HTTP HTTPConfig `config:"http"`
 }
 
 // SpoolConfig says where and how segments are written.
@@ -20,10 +27,26 @@ type SpoolConfig struct {
 	// Path is the folder of the segments. It is created (mode 0750) when it is
 	// missing. Default: /var/lib/sluice/spool.
 	Path string `config:"path"`
-	// MaxBytes is the size at which a segment is sealed and the next one begins,
-	// in bytes, 4KiB to 2GiB. A single longer record makes a longer segment.
-	// Default: 16MiB.
+	// SegmentBytes is the size at which a segment is sealed and the next one
+	// begins, in bytes, 4KiB to 2GiB; at most a quarter of max_bytes. A single
+	// longer record makes a longer segment. Default: 16MiB.
+	SegmentBytes int64 `config:"segment_bytes,bytes"`
+	// MaxBytes bounds the segments in the spool together, in bytes, at least
+	// 64KiB. 0: only the disk bounds them. Default: 0.
 	MaxBytes int64 `config:"max_bytes,bytes"`
+	// MinFree is how much of the file system stays free, in bytes: the registry
+	// needs some to note what is shipped, and the system its own. On a small
+	// file system a twentieth of it counts, if that is less. Default: 64MiB.
+	MinFree int64 `config:"min_free,bytes"`
+	// WhenFull is what is done at max_bytes, at min_free, or when the disk is
+	// full. block: nothing is recorded or acknowledged until there is room
+	// again, and the broker keeps the messages. drop_oldest_acked: segments are
+	// deleted that are shipped and acknowledged to their last byte, before the
+	// cleaner would do it; if there are none, as block. drop_oldest: after
+	// those, the oldest segments are deleted although not all of their records
+	// were shipped; each such loss is logged, counted, and recorded as an event.
+	// Default: block.
+	WhenFull string `config:"when_full"`
 	// RotateEvery seals a segment when its period of the wall clock ends: 1h
 	// means at every full hour, as "rotatelogs 3600" does. 0 turns it off,
 	// otherwise at least 1s. Default: 1h.
@@ -42,12 +65,23 @@ type SpoolConfig struct {
 	FilePermissions uint32 `config:"file_permissions"`
 }
 
+// segmentBytes is the size at which segments are sealed.
+func (c *SpoolConfig) segmentBytes() int64 {
+	if c.MaxBytes > 0 {
+		return min(c.SegmentBytes, max(c.MaxBytes/4, 4<<10))
+	}
+	return c.SegmentBytes
+}
+
 // MQTTConfig is one MQTT session to record from. Start from
 // DefaultMQTTConfig: some options have a default that is not the zero value.
 type MQTTConfig struct {
 	// Name is the series' name: its segments are called NAME-0000000001.log.
 	// Letters, digits, "_", "." and "-" only. Default: mqtt.
 	Name string `config:"name"`
+	// Version of MQTT: 3.1.1 or 5. With 5 the properties of messages are recorded,
+	// too, and the broker says why it refuses something. Default: 3.1.1.
+	Version string `config:"version"`
 	// Hosts are the broker's addresses, tried in turn: mqtt:// or tcp:// (port
 	// 1883), mqtts://, ssl:// or tls:// (8883), ws:// (80), wss:// (443), with an
 	// optional path for the last two (default /mqtt). Required.
@@ -77,6 +111,16 @@ type MQTTConfig struct {
 	// CleanSession asks the broker to forget what was not delivered while the
 	// recorder was away. Default: false (Filebeat: true).
 	CleanSession bool `config:"clean_session"`
+	// SessionExpiry is how long the broker is asked to keep the session, and what
+	// comes for it, while the recorder is away: 1s to 1193046h28m15s, which means
+	// for ever. If the broker keeps it for less, a warning says so. Only with
+	// version 5, and not with clean_session. Default: 720h.
+	SessionExpiry time.Duration `config:"session_expiry"`
+	// ReceiveMaximum is how many messages of QoS 1 and 2 may come before one of them
+	// is acknowledged, 1 to 65535: then the broker waits for the disk. The broker
+	// may have a lower limit. Below 8, each group of messages waits for
+	// commit_interval. Only with version 5. Default: 1000.
+	ReceiveMaximum int `config:"receive_maximum"`
 	// KeepAlive is the longest silence towards the broker, 1s to 18h; an
 	// unanswered ping ends the connection. Default: 30s.
 	KeepAlive time.Duration `config:"keepalive"`
@@ -109,6 +153,12 @@ type MQTTConfig struct {
 	Quiet bool
 }
 
+// The values of MQTTConfig.Version.
+const (
+	version3 = "3.1.1"
+	version5 = "5"
+)
+
 // BackoffConfig is the wait between two attempts to connect: it doubles from
 // Init to Max and is drawn at random from its upper half.
 type BackoffConfig struct {
@@ -135,9 +185,11 @@ func (t *TopicConfig) UnmarshalConfigString(s string) error {
 
 // DefaultConfig returns the defaults: a spool, and no source.
 func DefaultConfig() Config {
-	return Config{Spool: SpoolConfig{
+	return Config{HTTP: DefaultHTTPConfig(), Clock: ClockConfig{}.filled(), Spool: SpoolConfig{
 		Path:            "/var/lib/sluice/spool",
-		MaxBytes:        16 << 20,
+		SegmentBytes:    16 << 20,
+		MinFree:         64 << 20,
+		WhenFull:        whenFullBlock,
 		RotateEvery:     time.Hour,
 		CommitInterval:  20 * time.Millisecond,
 		CommitBytes:     1 << 20,
@@ -150,9 +202,12 @@ func DefaultConfig() Config {
 func DefaultMQTTConfig() MQTTConfig {
 	return MQTTConfig{
 		Name:           "mqtt",
+		Version:        version3,
 		Topics:         []TopicConfig{{Topic: "#"}},
 		QoS:            new(1),
 		SSL:            tlsconfig.DefaultConfig(),
+		SessionExpiry:  30 * 24 * time.Hour,
+		ReceiveMaximum: 1000,
 		KeepAlive:      30 * time.Second,
 		ConnectTimeout: 15 * time.Second,
 		Backoff:        BackoffConfig{Init: time.Second, Max: 30 * time.Second},

@@ -2,9 +2,7 @@ package recorder
 
 import "strconv"
 
-// conversions are the letters after %, as in mosquitto_sub 2.0. Those of MQTT 5
-// properties (A C D E F P R S) print what mosquitto_sub prints when a property
-// is absent, since our sessions are MQTT 3.1.1.
+// conversions are the letters after %, as in mosquitto_sub 2.0.
 const conversions = "ACDEFIJPRSUXjlmpqrtx"
 
 // conversion returns what prints %c; nil when there is no such letter.
@@ -19,9 +17,9 @@ func (s spec) conversion(c byte) part {
 	case 't':
 		return func(_ *format, dst []byte, r *Record) []byte { return s.text(dst, r.Topic) }
 	case 'l':
-		return func(_ *format, dst []byte, r *Record) []byte { return s.integer(dst, r.Size) }
+		return func(_ *format, dst []byte, r *Record) []byte { return s.integer(dst, int64(r.Size)) }
 	case 'm':
-		return func(_ *format, dst []byte, r *Record) []byte { return s.integer(dst, int(r.ID)) }
+		return func(_ *format, dst []byte, r *Record) []byte { return s.integer(dst, int64(r.ID)) }
 	case 'q':
 		return func(_ *format, dst []byte, r *Record) []byte { return append(dst, '0'+r.QoS) }
 	case 'r':
@@ -32,12 +30,70 @@ func (s spec) conversion(c byte) part {
 		return s.isoTime
 	case 'U':
 		return func(_ *format, dst []byte, r *Record) []byte { return appendUnix(dst, r.Time) }
-	case 'A', 'E', 'F', 'S', 'C':
-		return func(_ *format, dst []byte, _ *Record) []byte { return s.blank(dst, c) }
-	case 'D', 'P', 'R':
-		return func(_ *format, dst []byte, _ *Record) []byte { return dst }
+	case 'A':
+		return func(_ *format, dst []byte, _ *Record) []byte { return s.blank(dst, s.zero) }
+	case 'E':
+		return s.number(propExpiry)
+	case 'F':
+		return s.number(propFormat)
+	case 'S':
+		return s.number(propSubscription)
+	case 'C', 'R':
+		return s.property(c)
+	case 'D':
+		return func(_ *format, dst []byte, r *Record) []byte {
+			one, _ := properties(r.Properties).find(propCorrelation)
+			return appendText(dst, one.text)
+		}
+	case 'P':
+		return func(_ *format, dst []byte, r *Record) []byte { return appendUserText(dst, r.Properties) }
 	}
 	return nil
+}
+
+// number prints a property that is a number. Topic aliases, which %A is for, are
+// switched off.
+func (s spec) number(id byte) part {
+	return func(_ *format, dst []byte, r *Record) []byte {
+		if one, ok := properties(r.Properties).find(id); ok {
+			return s.integer(dst, int64(one.number))
+		}
+		return s.blank(dst, s.zero)
+	}
+}
+
+// property prints a property that is a text. As in mosquitto_sub an absent one
+// has a width in %C only.
+func (s spec) property(c byte) part {
+	id := byte(propContentType)
+	if c == 'R' {
+		id = propResponseTopic
+	}
+	return func(_ *format, dst []byte, r *Record) []byte {
+		one, ok := properties(r.Properties).find(id)
+		switch {
+		case ok:
+			return s.text(dst, string(one.text))
+		case c == 'C':
+			return s.blank(dst, false)
+		}
+		return dst
+	}
+}
+
+// appendUserText prints all user properties, NAME:VALUE and a blank between two.
+// Width and precision have no effect, as in mosquitto_sub.
+func appendUserText(dst []byte, p properties) []byte {
+	var text []byte
+	n := 0
+	p.each(propUser, func(one property) {
+		if n++; n > 1 {
+			text = append(text, ' ')
+		}
+		text = append(append(text, one.text...), ':')
+		text = append(text, one.value...)
+	})
+	return appendText(dst, text)
 }
 
 func digit(b bool) byte {
@@ -71,9 +127,9 @@ func appendFill(dst []byte, fill byte, n int) []byte {
 	return dst
 }
 
-func (s spec) integer(dst []byte, v int) []byte {
+func (s spec) integer(dst []byte, v int64) []byte {
 	var digits [20]byte
-	return s.pad(dst, strconv.AppendInt(digits[:0], int64(v), 10), true)
+	return s.pad(dst, strconv.AppendInt(digits[:0], v, 10), true)
 }
 
 // text prints a topic, escaped when it needs it; the precision counts its
@@ -125,9 +181,9 @@ func (s spec) hex(dst, payload []byte, digits string) []byte {
 }
 
 // blank prints an absent property.
-func (s spec) blank(dst []byte, c byte) []byte {
+func (s spec) blank(dst []byte, zero bool) []byte {
 	fill := byte(' ')
-	if s.zero && c != 'C' && c != 'S' {
+	if zero {
 		fill = '0'
 	}
 	return appendFill(dst, fill, s.width)

@@ -1,10 +1,11 @@
-// Package recorder turns messages from an MQTT broker into lines of numbered
-// files, and acknowledges a message only when its line is on disk.
+// Package recorder turns messages from an MQTT broker, and what comes from serial
+// ports, into lines of numbered files, and acknowledges a message only when its
+// line is on disk.
 //
 // # Nouns
 //
-//   - source: where records come from; here one MQTT 3.1.1 session
-//     (mqttSource). A serial port is another implementation of source.
+//   - source: where records come from: one MQTT 3.1.1 session (mqttSource), or
+//     one serial port (serialSource).
 //   - record: one payload with its topic, time and flags (Record).
 //   - queue: records that wait for the disk, bounded in bytes and number.
 //   - group: the records that are made durable together (the group commit).
@@ -12,8 +13,11 @@
 //     is never written again and ends in a newline.
 //   - series: the numbered segments of one source.
 //   - spool: the folder of all series.
-//   - link: the network connection below the MQTT library.
+//   - link: the network connection; it reads the messages by itself.
+//   - client: one version of MQTT over a link, by a library (client3, client5).
 //   - redelivery table: which message ids are in the segments already.
+//   - frame: the bytes of a serial port that make one record.
+//   - gap: a time without the device of a serial port.
 //
 // One goroutine per source, one writer per series, one that keeps the
 // connection alive, and those of the MQTT library.
@@ -33,16 +37,22 @@
 //     itself.
 //   - One record is one line, whatever bytes it holds, and topic and payload can
 //     be read back byte for byte (formats that cut or leave them out excepted).
-//   - Memory is bounded: the queue, plus a handful of messages that the MQTT
-//     library has read, plus one group; a payload above max_payload is cut
-//     before it is in memory.
+//   - Memory is bounded: the queue, plus one message, plus one group; a payload
+//     above max_payload, and MQTT 5 properties above 256 KiB, are cut before they
+//     are in memory.
 //
 // # Known losses and limits
 //
+//   - Serial ports: what was read and not yet fsynced at a crash, at most
+//     commit_interval and the time of an fsync; what comes while no recorder
+//     runs; and what comes beyond the kernel's 4 KiB while the queue is full. See
+//     "Serial ports".
 //   - QoS 0 messages that are under way at a crash, a stop, or a lost connection.
 //   - What the broker drops: Mosquitto queues 1,000 messages for a client
 //     (max_queued_messages) and none of QoS 0 while it is away, and keeps its
 //     state in memory for 30 minutes (autosave_interval) unless told otherwise.
+//   - MQTT 5: messages that expire at the broker (message expiry), and retained
+//     ones of QoS 0 that change while the recorder is away.
 //   - Mosquitto's acl_file can't refuse a subscription: it grants it and delivers
 //     nothing. silence_timeout makes that visible.
 //   - Topics with several brokers (hosts): sessions are told apart by the address
@@ -89,14 +99,72 @@
 //	NAME.spool.json       {"version":1,"series":"NAME","next":43,"active":"NAME-0000000042.log"}
 //	NAME.session.json     broker sessions, see below
 //	NAME.inflight         the redelivery table, see below
+//	NAME.clock.json       by which clock the lines are, see below
 //	NAME.lock             flocked by the recorder; holds its process id
 //
 // Numbers have ten digits, grow by one or more, and never come twice. The first
 // record makes a segment; no empty one is left behind. A segment is sealed at
-// max_bytes, when its period of rotate_every ends (also if nothing comes: then
+// segment_bytes, when its period of rotate_every ends (also if nothing comes: then
 // it can be shipped and cleaned), and at a stop. active names the segment that
 // may still be written, "" says none; the recorder holds a flock on it. Sealed
 // reads this. "nul":true says that the format writes NUL bytes on purpose.
+//
+// # A full spool
+//
+// Before a group is written, its bytes are held against max_bytes (all segments
+// in the folder) and min_free (the file system). At a bound, or when the disk
+// refuses a write for want of space, when_full decides. block: the group waits,
+// as with a failing disk, until a cleaner or somebody else has made room; nothing
+// is lost, and the broker keeps what comes. drop_oldest_acked: segments that are
+// shipped and acknowledged to their last byte are deleted, whatever their age,
+// the lowest numbers first; without any, as block. drop_oldest: after those, the
+// series' own oldest sealed segments go. An event of each (below) is a line of
+// the group that needs their room, and is durable before they are deleted; only
+// if the disk has no room even for that are they deleted first. The counters
+// dropped_* have the sum.
+//
+// # Events
+//
+// Some lines are no records of a source: something happened that whoever reads
+// the lines must know. In JSON they have event and series in the place of topic and
+// payload, then the event's own fields; in text formats the topic is
+// $sluice/SERIES/EVENT and the payload an object with these fields.
+//
+//	dropped   segment, records, bytes, reason: a segment was deleted though not
+//	          all of its records may have been shipped
+//	gap       source, port, device, reason, since: from now on nothing is known of
+//	          a serial port. since is when its last byte came, or the start
+//	back      source, port, device, since, seconds: it is read again. Without
+//	          since: the recorder has started
+//	checksum  source, port, device, reason, and line to size as in a record: a
+//	          record whose checksum is wrong or missing
+//
+// # The clock
+//
+// Boards without a battery for their clock start with the time of their last
+// stop, until a time server answers. Each record therefore knows, beside the
+// wall clock, how long the machine had been up (CLOCK_MONOTONIC), its boot id,
+// and whether the kernel calls the clock synchronised (adjtimex). JSON lines
+// show it; for all formats NAME.clock.json has it, as stretches of lines that
+// were recorded by one setting of the clock:
+//
+//	format     how the lines are written
+//	boots      id, and when that start of the machine truly was, once known
+//	stretches  segment and offset of the first line, boot, started (the time of
+//	           a line minus its time since the start), synced, held
+//
+// A stretch ends where the next one begins: another boot, a clock that was set
+// by 0.1 s or more, a clock that became synchronised, or no longer is. The table
+// is replaced (temporary file, fsync, rename) before the stretch's first line
+// is written, and forgets what is about deleted segments. Held stretches are
+// those of an unsynchronised clock on a board without a hardware clock
+// (clock.hold). A tailer reads no further than to the first line that is held,
+// until the boot's true start is known: from the table, where the recorder
+// notes it at the first look after the synchronisation (5 s), or from the clock
+// itself as long as the machine runs. Then it moves the time at the beginning of
+// the line (Times, Line). What the machine never knew in that run, or not within
+// clock.wait, is shipped as it is. The order of segments and lines never depends
+// on the clock.
 //
 // # Start
 //
@@ -116,7 +184,8 @@
 // slot s mod 32,768. All numbers are little-endian:
 //
 //	offset 0   8  sequence number
-//	       8   8  xxHash64 of topic, NUL, original length (8 bytes), payload as kept
+//	       8   8  xxHash64 of topic, NUL, original length (8 bytes), payload as
+//	              kept, MQTT 5 properties as kept but for expiry and subscriptions
 //	      16   4  number of the segment
 //	      20   4  offset in it where the line ends, newline included
 //	      24   2  MQTT message id; 0 with QoS 0
@@ -164,20 +233,81 @@
 // and not recorded, if the broker kept the session (so that what was published
 // meanwhile comes by itself) and its hash is among the session's slots.
 //
+// With MQTT 5 the recorder does not ask for the retained messages of a topic again
+// (retain handling 1) if the broker kept the session, the topic was granted in it,
+// and its QoS is 1 or 2, so that what was published meanwhile comes by itself.
+//
 // # The link
 //
-// The MQTT library reads and answers in one chain: a handler that blocks for
-// longer than the keepalive costs the connection. So the handler only queues.
-// While the queue is full the link lets no further PUBLISH through, all other
-// packets pass, and pings are sent by the link itself; the library knows no
+// The MQTT library of 3.1.1 reads and answers in one chain: what blocks it for
+// longer than the keepalive costs the connection. So the link below it stops
+// reading at a PUBLISH while the queue is full, reads messages by itself,
+// passes on all other packets, and sends the pings; the library knows no
 // keepalive time (the link writes it into CONNECT). Silence counts against the
 // broker only while the link reads. The link also cuts payloads above
-// max_payload, checks frames that would make the library fail, and knows from
+// max_payload, checks frames that would make a library fail, and knows from
 // CONNACK whether the session was kept before the first message passes.
+//
+// # MQTT 5
+//
+// The same link serves MQTT 5; only the other packets go through another library.
+// What the version changes:
+//
+//   - Receive Maximum (receive_maximum) bounds what the broker sends without an
+//     acknowledgement, and so what waits for the disk. QoS 0 is bounded by the
+//     queue alone.
+//   - Session Expiry (session_expiry) is asked for; a broker that grants less is
+//     warned of once.
+//   - Reason codes of CONNACK, SUBACK, UNSUBACK and DISCONNECT are logged with what
+//     to do, and with the broker's own words. After "session taken over" the wait
+//     between connections grows whatever was received.
+//   - The broker's keepalive time counts if it is shorter; the client id that it
+//     assigns names the session; a SUBSCRIBE is split at its packet size.
+//   - Topic aliases are switched off, no Maximum Packet Size is announced (a broker
+//     throws away what is larger; max_payload cuts it), and enhanced authentication
+//     is refused.
+//   - A broker that breaks the protocol gets a DISCONNECT with reason 0x82.
+//
+// # Serial ports
+//
+// One goroutine resolves, opens and reads a port; it sends to the device between
+// two reads. Nothing is acknowledged to a serial port, and nothing comes again:
+// accepted is what is fsynced. A record is durable within commit_interval and one
+// fsync after its last byte came. The time of a record is when it was complete.
+//
+// While the disk can't be written, the queue takes what comes, up to queue_bytes
+// and queue_records: by default five hours of a line each second, a quarter of an
+// hour of short lines at 9600 baud without a pause. Then the port is not read any
+// more (Stalls in the Status), the kernel keeps 4 KiB, and what is more is lost
+// unless the device waits, which is its own affair (RTS/CTS is off). Where bytes
+// were lost two lines may become one: a checksum shows that.
+//
+// A port is resolved anew at each opening: links are followed, usb:… is looked up in
+// sysfs. exclusive takes it by flock, which all who lock heed, root among them, and
+// by TIOCEXCL, which the kernel enforces for everybody but root; on
+// pseudo-terminals by flock only. Opening raises DTR and RTS, as the kernel does; a
+// board that then starts anew does so at each opening.
+//
+// The first frame after an opening may have begun before it: it is marked partial,
+// unless its checksum is right, or the port was silent for half a second after it
+// was opened. So is what a lost port, a stop, or a pause (framing: length) has cut
+// off. A frame without bytes is no record.
+//
+// A gap begins when the port is lost, can't be opened, or is silent for
+// silence_timeout, and at a stop; it ends when the port is open again, after
+// silence with the first byte. The events gap and back are its ends: between them
+// nothing is known, elsewhere a device without records was silent. A crash leaves
+// no gap event; the next line is the back of the new start. The port is opened
+// again after backoff, which is init again once a byte has come.
+//
+// A baud rate that does not fit turns text into bytes that no text has. When one of
+// four bytes is like that, and 64 came without a line of text, a warning says so, at
+// most once an hour (framing: line). The records are kept as they are.
 //
 // # JSON lines
 //
-// With format: json a line is one object, in this order and without blanks:
+// With format: json a line is one object, in this order and without blanks; of an
+// MQTT message:
 //
 //	time            "2026-11-22T00:02:03.000000045Z", receipt, UTC, nanoseconds
 //	topic           string
@@ -190,6 +320,41 @@
 //	encoding        "text" if the payload is valid UTF-8, else "base64"
 //	truncated       true, only if the payload was cut at max_payload
 //	size            original length in bytes, only with truncated
+//
+// then, with MQTT 5, those properties that the message has,
+//
+//	properties_encoding   "base64", only if a text among the properties is not
+//	                      UTF-8; then content_type, response_topic and both parts
+//	                      of user_properties are base64
+//	content_type          string
+//	response_topic        string
+//	correlation_data      string: the text, or its base64
+//	correlation_encoding  "base64", only if the data is not UTF-8
+//	payload_format        0 (bytes) or 1 (text), as the sender says
+//	expiry                seconds that the message had left when it came
+//	subscriptions         list of subscription identifiers
+//	user_properties       list of [name, value], in the sender's order
+//	properties_truncated  true, only if properties were left out (256 KiB)
+//
+// and in the end
+//
+// of a serial port:
+//
+//	time            as above
+//	source          "serial"
+//	port            the option port
+//	device          what that was resolved to, only if it is another name
+//	line            string: the record without its end, or its base64
+//	encoding        "base64", only if the record is not valid UTF-8
+//	partial         true, only if its beginning or end may be missing
+//	truncated       true, only if the record was cut at max_line
+//	size            original length in bytes, only with truncated
+//
+// and of both:
+//
+//	boot            first 8 digits of the machine's boot id
+//	monotonic       seconds since the machine's start, six decimals
+//	synced          true if the clock, which time is by, was synchronised
 //
 // # Text lines
 //
@@ -211,8 +376,12 @@
 //     error and no line).
 //   - Widths are limited to 10,000. %l is the original length, also of a cut
 //     payload: the only place where a text line can show that.
+//   - Texts of MQTT 5 properties (%C %D %P %R) are quoted like topics. %E prints
+//     times above 2,147,483,647 s (mosquitto_sub makes them negative). In %j and
+//     %J properties that are not UTF-8 are base64.
 //
-// The properties of MQTT 5 (%A %C %D %E %F %P %R %S) print as absent. A format
-// with line breaks of its own makes a record several lines; a crash may then
-// leave the first of them without the others, and the record follows whole.
+// With MQTT 3.1.1 the properties of MQTT 5 (%A %C %D %E %F %P %R %S) print as absent;
+// %A always does. A format with line breaks of its own makes a record several
+// lines; a crash may then leave the first of them without the others, and the
+// record follows whole.
 package recorder

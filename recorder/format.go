@@ -8,6 +8,7 @@ import (
 
 // format turns a Record into one line, without the newline at its end.
 type format struct {
+	text  string // the option
 	parts []part // nil: json
 	zone  *time.Location
 	nul   bool // lines hold NUL bytes that are meant
@@ -25,7 +26,7 @@ const maxWidth = 10000
 // compileFormat reads the option format: "json", or a format string of
 // mosquitto_sub 2.0.
 func compileFormat(text string) (*format, error) {
-	f := &format{zone: time.Local}
+	f := &format{text: text, zone: time.Local}
 	if text == "json" || text == "" {
 		return f, nil
 	}

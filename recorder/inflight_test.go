@@ -193,34 +193,62 @@ func (f feed) Close() error                     { return nil }
 func (f feed) SetWriteDeadline(time.Time) error { return nil }
 
 // FuzzLink: whatever a broker sends, the link hands on whole frames of bounded
-// size or ends the connection.
+// size and messages within the limits, or ends the connection.
 func FuzzLink(f *testing.F) {
 	f.Add([]byte{0x20, 2, 0, 0, 0x32, 6, 0, 1, 't', 0, 1, 'x', 0xd0, 0, 0x90, 3, 0, 1, 0})
 	f.Add([]byte{0x20, 2, 1, 0, 0x30, 0x80, 1, 0, 1, 't'})
 	f.Fuzz(func(t *testing.T, content []byte) {
 		cfg := DefaultMQTTConfig()
-		cfg.MaxPayload = 8
-		l := newLink(feed{r: bytes.NewReader(content)}, sessionKey{}, &cfg, newQueue(1<<20, 1000, 1<<20), func(bool) {})
+		l := feedLink(t, &cfg, content)
 		l.expect.Store(1)
 		out, err := io.ReadAll(l)
 		if err == nil {
 			t.Fatal("the end of the connection is no error")
 		}
 		l.keepAlong.Wait()
-		for len(out) > 0 {
-			length, n := 0, 1
-			for shift := 0; n < len(out); shift += 7 {
-				b := out[n]
-				n++
-				length |= int(b&0x7f) << shift
-				if b < 0x80 {
-					break
-				}
-			}
-			if out[0]>>4 == 3 && n+1 < len(out) && length > 2+int(out[n])<<8+int(out[n+1])+2+int(cfg.MaxPayload)+1 {
-				t.Fatalf("a frame of %d bytes is handed on", length)
-			}
-			out = out[min(len(out), n+length):]
+		if len(out) > len(content)+9 {
+			t.Fatalf("%d bytes are handed on of %d", len(out), len(content))
+		}
+	})
+}
+
+// FuzzClient5 does so with the whole of MQTT 5.
+func FuzzClient5(f *testing.F) {
+	hello := []byte{0x20, 3, 0, 0, 0}
+	f.Add([]byte{0x20, 8, 1, 0, 5, 17, 0, 0, 0, 9})
+	f.Add([]byte{0x20, 2, 0, 1})
+	f.Add([]byte{0xf0, 0})
+	f.Add(append(hello, 0x32, 12, 0, 1, 't', 0, 1, 6, 38, 0, 1, 'a', 0, 0, 0x90, 4, 0, 1, 0, 1))
+	f.Add(append(hello, 0x62, 2, 0, 1, 0xe0, 2, 0x8e, 0))
+	f.Add(append(hello, 0xb0, 8, 0, 1, 0xff, 0xff, 0xff, 0xff, 0x0f, 0))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		cfg := DefaultMQTTConfig()
+		cfg.Version = version5
+		cfg = cfg.filled()
+		m := &mqttSource{cfg: cfg, told: map[string]bool{}, log: zerolog.Nop()}
+		l := feedLink(t, &cfg, content)
+		c := &client5{link: l, waiting: map[uint16]*part5{}}
+		ack, err := c.hello(&cfg)
+		if err == nil && ack.ReasonCode < 0x80 {
+			m.welcome(c, ack.Properties)
+			l.begin(ack.SessionPresent)
+			c.subscribe(map[string]byte{"a": 1}, nil, false)
+			c.serve()
+		}
+		_ = l.Close()
+		l.keepAlong.Wait()
+	})
+}
+
+// feedLink is a link to a broker that sends content.
+func feedLink(t *testing.T, cfg *MQTTConfig, content []byte) *link {
+	cfg.MaxPayload = 8
+	return newLink(feed{r: bytes.NewReader(content)}, sessionKey{}, cfg, newQueue(1<<20, 1000, 1<<20), func(r Record) {
+		if len(r.Payload) > 8 || len(r.Topic)+len(r.Payload)+len(r.Properties) > len(content) || r.Size < len(r.Payload) || r.QoS > 2 {
+			t.Fatalf("%d bytes bring %+v", len(content), r)
+		}
+		if whole, fault := properties(r.Properties).check(); whole != len(r.Properties) || fault != "" {
+			t.Fatalf("properties %q: %s", r.Properties, fault)
 		}
 	})
 }

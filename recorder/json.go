@@ -1,9 +1,7 @@
 package recorder
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -12,9 +10,13 @@ import (
 // appendJSON appends the record as one JSON object: see the package
 // documentation, "JSON lines". It allocates nothing.
 func appendJSON(dst []byte, r *Record) []byte {
-	dst = append(dst, `{"time":"`...)
-	dst = r.Time.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000000000Z")
-	dst = append(dst, `","topic":`...)
+	if r.kind == kindEvent {
+		return appendEvent(dst, r)
+	}
+	if r.kind == kindSerial {
+		return appendSerial(dst, r)
+	}
+	dst = append(appendTime(dst, r.Time), `,"topic":`...)
 	if utf8.ValidString(r.Topic) {
 		dst = appendJSONString(dst, r.Topic)
 	} else {
@@ -37,11 +39,45 @@ func appendJSON(dst []byte, r *Record) []byte {
 		dst = appendBase64(dst, r.Payload)
 		dst = append(dst, `,"encoding":"base64"`...)
 	}
-	if r.Truncated() {
-		dst = append(dst, `,"truncated":true,"size":`...)
-		dst = strconv.AppendInt(dst, int64(r.Size), 10)
+	dst = appendCut(dst, r.Size, len(r.Payload))
+	if len(r.Properties) > 0 || r.PropertiesCut {
+		dst = appendProperties(dst, r)
 	}
-	return append(dst, '}')
+	return append(appendClock(dst, r), '}')
+}
+
+// appendCut tells of a payload that was longer than what is kept of it.
+func appendCut(dst []byte, size, kept int) []byte {
+	if size == kept {
+		return dst
+	}
+	dst = append(dst, `,"truncated":true,"size":`...)
+	return strconv.AppendInt(dst, int64(size), 10)
+}
+
+// appendTime begins an object with a time.
+func appendTime(dst []byte, t time.Time) []byte {
+	dst = append(dst, `{"time":"`...)
+	return append(t.UTC().AppendFormat(dst, jsonLayout), '"')
+}
+
+// bootDigits is how much of a boot id a line has: enough to tell one start of a
+// machine from another. NAME.clock.json has all of it.
+const bootDigits = 8
+
+// appendClock appends what is known of the clock that the record's time is by.
+func appendClock(dst []byte, r *Record) []byte {
+	if r.Boot == "" {
+		return dst
+	}
+	dst = append(dst, `,"boot":"`...)
+	dst = append(dst, r.Boot[:min(len(r.Boot), bootDigits)]...)
+	dst = append(dst, `","monotonic":`...)
+	dst = strconv.AppendInt(dst, int64(r.Monotonic/time.Second), 10)
+	dst = append(dst, '.')
+	dst = appendDigits(dst, int(r.Monotonic%time.Second/time.Microsecond), 6, '0')
+	dst = append(dst, `,"synced":`...)
+	return strconv.AppendBool(dst, r.Synced)
 }
 
 func appendBase64(dst, b []byte) []byte {
@@ -84,37 +120,4 @@ func appendJSONEscape(dst []byte, c byte) []byte {
 		return append(dst, `\f`...)
 	}
 	return append(dst, `\u00`+digits[c>>4:c>>4+1]+digits[c&15:c&15+1]...)
-}
-
-// appendMosquittoJSON prints %j, and %J when raw: see the package
-// documentation for where it differs from mosquitto_sub.
-func appendMosquittoJSON(dst []byte, r *Record, zone *time.Location, raw bool) []byte {
-	dst = append(dst, `{"tst":"`...)
-	dst = r.Time.In(zone).AppendFormat(dst, "2006-01-02T15:04:05.000000Z-0700")
-	dst = append(dst, `","topic":`...)
-	if utf8.ValidString(r.Topic) {
-		dst = appendJSONString(dst, r.Topic)
-	} else {
-		dst = append(appendBase64(dst, []byte(r.Topic)), `,"topic_encoding":"base64"`...)
-	}
-	dst = append(dst, `,"qos":`...)
-	dst = append(dst, '0'+r.QoS)
-	dst = append(dst, `,"retain":`...)
-	dst = append(dst, digit(r.Retained))
-	dst = append(dst, `,"payloadlen":`...)
-	dst = strconv.AppendInt(dst, int64(r.Size), 10)
-	if r.QoS > 0 {
-		dst = append(dst, `,"mid":`...)
-		dst = strconv.AppendUint(dst, uint64(r.ID), 10)
-	}
-	dst = append(dst, `,"payload":`...)
-	switch {
-	case !utf8.Valid(r.Payload):
-		dst = append(appendBase64(dst, r.Payload), `,"encoding":"base64"`...)
-	case raw && !bytes.ContainsAny(r.Payload, "\n\r") && json.Valid(r.Payload):
-		dst = append(dst, r.Payload...)
-	default:
-		dst = appendJSONString(dst, r.Payload)
-	}
-	return append(dst, '}')
 }

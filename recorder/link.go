@@ -2,6 +2,7 @@ package recorder
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,34 +12,36 @@ import (
 	"time"
 )
 
-// link is the network connection as paho sees it. It knows the frames of MQTT
-// 3.1.1 (sections 2 and 3) and so does what paho can't do for a recorder:
+// link is the network connection below an MQTT library. It knows the frames of
+// MQTT 3.1.1 and 5 (sections 2 and 3) and so does what the libraries can't do
+// for a recorder:
 //
 //   - it stops reading at a PUBLISH while the queue is full, without blocking
-//     anything else in paho;
+//     anything else;
+//   - it reads messages by itself (publish), and cuts what is above the limits
+//     before it is in memory; the libraries see no PUBLISH;
 //   - it keeps the connection alive by itself, also while it does not read;
-//   - it cuts payloads above the limit before they are in memory;
 //   - it tells about the session before the first message can arrive;
 //   - it sends a group's acknowledgements in one write.
 type link struct {
 	net.Conn
 	key        sessionKey
+	version    string
 	keepAlive  time.Duration
 	silence    time.Duration // 0: off
 	maxPayload int64
 	queue      *queue
-	onSession  func(present bool) // called before the first message
+	deliver    func(Record) // takes what came; it must not block
 
-	in    *bufio.Reader
-	head  [9]byte // a frame's header still to be handed on
-	headN int     // its length
-	headI int     // how much of it has been handed on
-	left  int64   // bytes of the frame still to be handed on
-	skip  int64   // bytes of the frame to be dropped after that
-	cut   sizes   // original sizes of the payloads that were cut
+	in      *bufio.Reader
+	head    [5]byte      // a control frame's header still to be handed on
+	headN   int          // its length
+	headI   int          // how much of it has been handed on
+	left    int64        // bytes of the frame still to be handed on
+	topic   []byte       // room for the topic of a message
+	expect  atomic.Int32 // return codes that the next SUBACK must have; 3.1.1 only
+	greeted bool         // CONNACK has passed
 
-	accepted  bool         // CONNACK has passed
-	expect    atomic.Int32 // return codes that the next SUBACK must have
 	paused    atomic.Bool  // reading waits for the queue
 	received  atomic.Int64 // bytes
 	lastRead  atomic.Int64 // when bytes came, on the clock of now
@@ -58,21 +61,26 @@ type link struct {
 // writeTimeout is how long the broker may take no bytes.
 const writeTimeout = 15 * time.Second
 
-// readBuffer holds many small messages: paho itself reads three times for each.
+// readBuffer holds many small messages.
 const readBuffer = 32 << 10
 
 var (
-	errProtocol = errors.New("the broker breaks MQTT 3.1.1")
+	errProtocol = errors.New("the broker breaks MQTT")
 	errGone     = errors.New("the broker closed the connection")
 )
 
-func newLink(conn net.Conn, key sessionKey, cfg *MQTTConfig, q *queue, onSession func(bool)) *link {
+func newLink(conn net.Conn, key sessionKey, cfg *MQTTConfig, q *queue, deliver func(Record)) *link {
 	l := &link{
-		Conn: conn, key: key, keepAlive: cfg.KeepAlive, silence: cfg.SilenceTimeout, maxPayload: cfg.MaxPayload,
-		queue: q, onSession: onSession, born: time.Now(), done: make(chan struct{}),
+		Conn: conn, key: key, version: cfg.Version, keepAlive: cfg.KeepAlive, silence: cfg.SilenceTimeout,
+		maxPayload: cfg.MaxPayload, queue: q, deliver: deliver, born: time.Now(), done: make(chan struct{}),
 	}
 	l.in = bufio.NewReaderSize(counter{l}, readBuffer)
 	return l
+}
+
+// breach is an error of the broker's.
+func (l *link) breach(format string, args ...any) error {
+	return fmt.Errorf("%w %s: %s", errProtocol, l.version, fmt.Sprintf(format, args...))
 }
 
 // now is the time since the link was made; it never jumps.
@@ -91,7 +99,7 @@ func (c counter) Read(p []byte) (int, error) {
 // fail closes the connection once and returns the first reason.
 func (l *link) fail(err error) error {
 	l.closing.Do(func() {
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errGone
 		}
 		l.reason = err
@@ -102,91 +110,113 @@ func (l *link) fail(err error) error {
 	return l.reason
 }
 
-// Close ends the connection; paho calls it.
+// Close ends the connection; the library of 3.1.1 calls it.
 func (l *link) Close() error {
 	_ = l.fail(net.ErrClosed)
 	return nil
 }
 
-// Read hands on one frame after the other, as paho asks for the bytes.
+// Read hands on one control frame after the other, as the library of 3.1.1 asks
+// for the bytes.
 func (l *link) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for {
-		if l.headI < l.headN {
-			n := copy(p, l.head[l.headI:l.headN])
-			l.headI += n
-			return n, nil
-		}
-		if l.left > 0 {
-			n, err := l.in.Read(p[:min(int64(len(p)), l.left)])
-			l.left -= int64(n)
-			if err != nil {
-				return n, l.fail(err)
-			}
-			return n, nil
-		}
-		if l.skip > 0 {
-			n, err := l.in.Discard(int(min(l.skip, 1<<20)))
-			l.skip -= int64(n)
-			if err != nil {
-				return 0, l.fail(err)
-			}
-			continue
-		}
-		if err := l.nextFrame(); err != nil {
+	if l.headI == l.headN && l.left == 0 {
+		first, length, err := l.frame()
+		if err != nil {
 			return 0, l.fail(err)
 		}
+		l.setHead(first, length)
 	}
+	if l.headI < l.headN {
+		n := copy(p, l.head[l.headI:l.headN])
+		l.headI += n
+		return n, nil
+	}
+	n, err := l.in.Read(p[:min(int64(len(p)), l.left)])
+	l.left -= int64(n)
+	if err != nil {
+		return n, l.fail(err)
+	}
+	return n, nil
 }
 
-// Packet types (MQTT 3.1.1, table 2.1).
+// setHead prepares the header of a frame with length further bytes.
+func (l *link) setHead(first byte, length int64) {
+	l.head[0], l.headN, l.headI, l.left = first, 1, 0, length
+	l.headN = len(binary.AppendUvarint(l.head[:1], uint64(length)))
+}
+
+// Packet types (table 2.1).
 const (
-	typeConnect  = 1
-	typeConnack  = 2
-	typePublish  = 3
-	typePubrel   = 6
-	typeSuback   = 9
-	typeUnsuback = 11
-	typePingresp = 13
+	typeConnect    = 1
+	typeConnack    = 2
+	typePublish    = 3
+	typePubrel     = 6
+	typeSuback     = 9
+	typeUnsuback   = 11
+	typePingresp   = 13
+	typeDisconnect = 14
+	typeAuth       = 15
 )
 
 // maxControl bounds every frame but PUBLISH: a SUBACK has a byte per topic.
 const maxControl = 1 << 20
 
-// nextFrame reads a frame's header and decides what becomes of the frame.
-func (l *link) nextFrame() error {
-	first, err := l.in.ReadByte()
-	if err != nil {
-		return err
-	}
-	length, err := l.readLength()
-	if err != nil {
-		return err
-	}
-	kind := first >> 4
-	switch {
-	case !l.accepted:
-		if kind != typeConnack || length != 2 {
-			return fmt.Errorf("%w: packet type %d of %d bytes instead of CONNACK", errProtocol, kind, length)
+// frame reads up to the header of the next frame that is not the link's own
+// affair, and checks it.
+func (l *link) frame() (first byte, length int64, err error) {
+	for {
+		if first, err = l.in.ReadByte(); err == nil {
+			length, err = l.readLength()
 		}
-		if err := l.connack(); err != nil {
+		if err != nil {
+			return 0, 0, err
+		}
+		kind := first >> 4
+		switch {
+		case !l.greeted:
+			return first, length, l.greet(kind, length)
+		case kind == typePublish:
+			err = l.publish(first, length)
+		case length > maxControl:
+			err = l.breach("packet type %d of %d bytes", kind, length)
+		case kind == typePingresp && length == 0:
+		default:
+			return first, length, l.check(kind, length)
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+}
+
+// check looks at the header of a control packet after CONNACK.
+func (l *link) check(kind byte, length int64) error {
+	switch {
+	case kind == typeSuback && l.version != version5 && length != int64(l.expect.Load())+2:
+		return l.breach("a SUBACK with %d bytes for %d topics", length, l.expect.Load())
+	case kind == typePubrel || kind == typeSuback || kind == typeUnsuback:
+		if length < 2 {
+			return l.breach("packet type %d of %d bytes", kind, length)
+		}
+		return nil
+	case l.version == version5 && (kind == typeDisconnect || kind == typeAuth):
+		return nil
+	}
+	return l.breach("unexpected packet type %d", kind)
+}
+
+// discard drops bytes.
+func (l *link) discard(n int64) error {
+	for n > 0 {
+		done, err := l.in.Discard(int(min(n, 1<<20)))
+		n -= int64(done)
+		if err != nil {
 			return err
 		}
-	case kind == typePublish:
-		return l.publish(first, length)
-	case length > maxControl:
-		return fmt.Errorf("%w: packet type %d of %d bytes", errProtocol, kind, length)
-	case kind == typePingresp:
-		l.skip = length
-		return nil
-	case kind == typeSuback && length != int64(l.expect.Load())+2:
-		return fmt.Errorf("%w: a SUBACK with %d bytes for %d topics", errProtocol, length, l.expect.Load())
-	case kind != typePubrel && kind != typeSuback && kind != typeUnsuback:
-		return fmt.Errorf("%w: unexpected packet type %d", errProtocol, kind)
 	}
-	l.setHead(first, length)
 	return nil
 }
 
@@ -203,74 +233,42 @@ func (l *link) readLength() (int64, error) {
 			return length, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: a length of more than four bytes", errProtocol)
+	return 0, l.breach("a length of more than four bytes")
 }
 
-// setHead prepares the header of a frame with length further bytes.
-func (l *link) setHead(first byte, length int64) {
-	l.head[0], l.headN, l.headI, l.left = first, 1, 0, length
-	for {
-		b := byte(length & 0x7f)
-		if length >>= 7; length > 0 {
-			b |= 0x80
+// greet looks at the broker's answer to CONNECT (3.2).
+func (l *link) greet(kind byte, length int64) error {
+	if l.version == version5 {
+		if kind != typeConnack && kind != typeAuth && kind != typeDisconnect || length > maxControl {
+			return l.breach("packet type %d of %d bytes instead of CONNACK", kind, length)
 		}
-		l.head[l.headN] = b
-		l.headN++
-		if length == 0 {
-			return
-		}
+		l.greeted = kind == typeConnack
+		return nil // client5 reads it, and begins
 	}
-}
-
-// connack looks at the broker's answer before paho does (3.2).
-func (l *link) connack() error {
+	if kind != typeConnack || length != 2 {
+		return l.breach("packet type %d of %d bytes instead of CONNACK", kind, length)
+	}
 	answer, err := l.in.Peek(2)
 	if err != nil {
 		return err
 	}
-	l.accepted = true
-	if answer[1] != 0 {
-		return nil // refused; paho tells
+	l.greeted = true
+	if answer[1] == 0 { // else it is refused; paho tells
+		l.begin(answer[0]&1 != 0)
 	}
+	return nil
+}
+
+// begin is called once the broker has taken the session, before anything else
+// is read.
+func (l *link) begin(present bool) {
 	l.lastData.Store(l.now())
-	l.onSession(answer[0]&1 != 0)
+	l.queue.put(Record{kind: kindConnected, Time: time.Now(), Retained: present, from: l})
 	l.keepAlong.Go(l.keep)
-	return nil
 }
 
-// publish waits for room in the queue and cuts a payload that is too long. Cut
-// payloads keep one byte more than the limit, so that they are known as such.
-func (l *link) publish(first byte, length int64) error {
-	if first>>1&3 == 3 {
-		return fmt.Errorf("%w: a PUBLISH with QoS 3", errProtocol)
-	}
-	if err := l.waitRoom(); err != nil {
-		return err
-	}
-	l.lastData.Store(l.now())
-	prefix, err := l.in.Peek(2)
-	if err != nil {
-		return err
-	}
-	before := 2 + int64(prefix[0])<<8 + int64(prefix[1]) // of the payload
-	if first>>1&3 > 0 {
-		before += 2
-	}
-	payload := length - before
-	if payload < 0 {
-		return fmt.Errorf("%w: a PUBLISH shorter than its topic", errProtocol)
-	}
-	if payload > l.maxPayload {
-		l.cut.push(payload)
-		l.skip = payload - l.maxPayload - 1
-		length = before + l.maxPayload + 1
-	}
-	l.setHead(first, length)
-	return nil
-}
-
-// waitRoom blocks while the queue is full. Only this one goroutine of paho's
-// stands still; the connection is kept alive by keep.
+// waitRoom blocks while the queue is full. Only the reading goroutine stands
+// still; the connection is kept alive by keep.
 func (l *link) waitRoom() error {
 	for room := l.queue.blocked(); room != nil; room = l.queue.blocked() {
 		l.paused.Store(true)
@@ -288,8 +286,8 @@ func (l *link) waitRoom() error {
 	return nil
 }
 
-// Write sends a packet of paho's. Into the first one, CONNECT, goes the
-// keepalive time: paho does not know it, or it would ping by itself and take
+// Write sends a packet of the library's. Into the first one, CONNECT, goes the
+// keepalive time: the library of 3.1.1 does not know it, or it would ping by itself and take
 // our not reading for a dead broker.
 func (l *link) Write(p []byte) (int, error) {
 	l.mu.Lock()
@@ -304,7 +302,8 @@ func (l *link) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// withKeepAlive fills in the keepalive time of a CONNECT (3.1.2.10).
+// withKeepAlive fills in the keepalive time of a CONNECT (3.1.2.10); it is at the
+// same place in both versions.
 func withKeepAlive(p []byte, keepAlive time.Duration) []byte {
 	i := 1
 	for i < len(p) && p[i] >= 0x80 {
@@ -385,27 +384,4 @@ func (l *link) ack(records []Record) bool {
 		_ = l.write(buf) // a lost connection is found by its reader
 	}
 	return true
-}
-
-// sizes is a queue of numbers between the reader and the handler.
-type sizes struct {
-	mu   sync.Mutex
-	list []int64
-}
-
-func (s *sizes) push(n int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.list = append(s.list, n)
-}
-
-func (s *sizes) pop() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.list) == 0 {
-		return 0
-	}
-	n := s.list[0]
-	s.list = s.list[1:]
-	return n
 }

@@ -191,6 +191,9 @@ func config(dir string, hosts ...string) Config {
 	m := DefaultMQTTConfig()
 	m.Hosts = hosts
 	m.ClientID = "recorder-under-test"
+	if strings.Contains(dir+"/", "/"+folder5+"/") {
+		m.Version = version5
+	}
 	m.Backoff = BackoffConfig{Init: 5 * time.Millisecond, Max: 50 * time.Millisecond}
 	c.MQTT = []MQTTConfig{m}
 	return c
@@ -260,6 +263,20 @@ type jsonLine struct {
 	Encoding  string    `json:"encoding"`
 	Truncated bool      `json:"truncated"`
 	Size      int       `json:"size"`
+	Boot      string    `json:"boot"`
+	Monotonic float64   `json:"monotonic"`
+	Synced    *bool     `json:"synced"`
+
+	ContentType         *string     `json:"content_type"`
+	ResponseTopic       *string     `json:"response_topic"`
+	CorrelationData     *string     `json:"correlation_data"`
+	CorrelationEncoding string      `json:"correlation_encoding"`
+	PropertiesEncoding  string      `json:"properties_encoding"`
+	PropertiesTruncated bool        `json:"properties_truncated"`
+	PayloadFormat       *int        `json:"payload_format"`
+	Expiry              *uint32     `json:"expiry"`
+	Subscriptions       []int       `json:"subscriptions"`
+	UserProperties      [][2]string `json:"user_properties"`
 }
 
 // spoolLines reads all lines of all segments in order, and checks that every

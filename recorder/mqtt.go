@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/url"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
-	"github.com/eclipse/paho.mqtt.golang/packets"
 	"github.com/rs/zerolog"
 
 	"sluice/internal/tlsconfig"
@@ -29,19 +26,21 @@ type mqttSource struct {
 	stats    *stats
 	log      zerolog.Logger
 
-	link     atomic.Pointer[link] // of the present connection
-	paused   chan struct{}        // closed by pause
-	pausing  sync.Once
-	outage   outage
-	refused  map[string]bool // topics whose refusal was logged
-	lessQoS  map[string]bool // topics whose lower QoS was logged
+	link    atomic.Pointer[link] // of the present connection
+	paused  chan struct{}        // closed by pause
+	pausing sync.Once
+	outage  outage
+	refused map[string]bool // topics whose refusal was logged
+	lessQoS map[string]bool // topics whose lower QoS was logged
+
+	told     map[string]bool // other warnings that were given
 	openConn func(ctx context.Context, b broker) (net.Conn, error)
 }
 
 func newMQTTSource(cfg MQTTConfig, q *queue, st *stats, log zerolog.Logger) (*mqttSource, error) {
 	m := &mqttSource{
 		cfg: cfg, queue: q, stats: st, log: log, paused: make(chan struct{}),
-		refused: map[string]bool{}, lessQoS: map[string]bool{},
+		refused: map[string]bool{}, lessQoS: map[string]bool{}, told: map[string]bool{},
 	}
 	m.outage.log = log
 	secure := false
@@ -88,6 +87,17 @@ func (m *mqttSource) warn() {
 	}
 }
 
+// resume takes over the sessions of the last run.
+func (m *mqttSource) resume(known *sessions) { m.sessions = known }
+
+// received is what came over the present connection, in bytes.
+func (m *mqttSource) received() int64 {
+	if l := m.link.Load(); l != nil {
+		return l.received.Load()
+	}
+	return 0
+}
+
 // pause stops receiving; the present connection stays for acknowledgements.
 func (m *mqttSource) pause() { m.pausing.Do(func() { close(m.paused) }) }
 
@@ -97,15 +107,16 @@ func (m *mqttSource) run(ctx context.Context) {
 	for turn, tried := 0, 0; ; {
 		b := m.brokers[turn%len(m.brokers)]
 		m.stats.update(func(s *SeriesStatus) { s.Broker = b.String() })
-		began := time.Now()
+		began, received := time.Now(), m.stats.get().Received
 		accepted, err := m.connection(ctx, b)
 		if ctx.Err() != nil {
 			return
 		}
 		m.stats.fault(err)
 		m.outage.failed(b, err, accepted)
-		if accepted && time.Since(began) > m.cfg.Backoff.Max {
-			backoff = m.cfg.Backoff.Init
+		useful := time.Since(began) > m.cfg.Backoff.Max || m.stats.get().Received > received
+		if accepted && useful && !errors.Is(err, errTakenOver) {
+			backoff = m.cfg.Backoff.Init // it was of use
 		}
 		if accepted {
 			tried = 0
@@ -157,7 +168,7 @@ func (m *mqttSource) connection(ctx context.Context, b broker) (accepted bool, e
 	case <-l.done:
 		return true, tlsconfig.Explain(l.reason, b.addr)
 	case <-ctx.Done():
-		client.Disconnect(1000) // DISCONNECT leaves the session as it is (3.14)
+		client.disconnect()
 		return true, ctx.Err()
 	}
 }
@@ -173,125 +184,60 @@ func (m *mqttSource) closed(l *link) {
 	})
 }
 
+// client speaks one version of MQTT over a link. It is all that differs between
+// the versions, beside how a client is made (connect3, connect5).
+type client interface {
+	// subscribe asks for topics with their QoS; kept says that the broker kept
+	// the session, in which remembered were subscribed to.
+	subscribe(topics, remembered map[string]byte, kept bool) request
+	unsubscribe(topics []string) request
+	// disconnect says goodbye; the broker keeps the session (3.14).
+	disconnect()
+}
+
+// request waits for the broker's answer.
+type request interface {
+	Done() <-chan struct{}
+	Error() error
+	// codes are the reason codes of the answer by topic, and what the broker said
+	// to them, if it did.
+	codes() (codes map[string]byte, says string)
+}
+
 // connect dials, and does CONNECT and CONNACK.
-func (m *mqttSource) connect(ctx context.Context, b broker) (*link, paho.Client, bool, error) {
+func (m *mqttSource) connect(ctx context.Context, b broker) (*link, client, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.ConnectTimeout)
 	defer cancel()
-	var made atomic.Pointer[link]
-	var dialErr error
-	opts := m.options(b)
-	opts.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
-		conn, err := m.openConn(ctx, b)
-		if err == nil && ctx.Err() != nil {
-			_ = conn.Close()
-			err = ctx.Err()
-		}
-		if err != nil {
-			dialErr = err
-			return nil, err
-		}
-		l := newLink(conn, sessionKey{b.String(), m.cfg.ClientID}, &m.cfg, m.queue, nil)
-		l.onSession = func(present bool) {
-			m.queue.put(Record{kind: kindConnected, Time: time.Now(), Retained: present, from: l})
-		}
-		made.Store(l)
-		return l, nil
-	})
-	opts.SetDefaultPublishHandler(func(_ paho.Client, msg paho.Message) { m.receive(made.Load(), msg) })
-	client := paho.NewClient(opts)
-	token := client.Connect().(*paho.ConnectToken)
-	if !finished(ctx, token, made.Load) {
-		return nil, nil, false, fmt.Errorf("%s: no answer within %s", b.addr, m.cfg.ConnectTimeout)
+	if m.cfg.Version == version5 {
+		return m.connect5(ctx, b)
 	}
-	switch l := made.Load(); {
-	case token.Error() == nil:
-		return l, client, token.SessionPresent(), nil
-	case l == nil:
-		return nil, nil, false, dialErr
-	case token.ReturnCode() >= 1 && token.ReturnCode() <= 5:
-		_ = l.Close()
-		return nil, nil, false, m.explainRefusal(b, token.ReturnCode())
-	default:
-		return nil, nil, false, tlsconfig.Explain(l.fail(token.Error()), b.addr)
-	}
+	return m.connect3(ctx, b)
 }
 
-// finished waits for CONNACK. When ctx ends first the connection is closed, and
-// paho's goroutine gets a moment to see it; a websocket that is being dialled
-// can't be interrupted and ends by its own timeout.
-func finished(ctx context.Context, token paho.Token, made func() *link) bool {
-	select {
-	case <-token.Done():
-		return true
-	case <-ctx.Done():
-	}
-	if l := made(); l != nil {
-		_ = l.fail(fmt.Errorf("no answer to CONNECT: %w", ctx.Err()))
-	}
-	select {
-	case <-token.Done():
-		return true
-	case <-time.After(time.Second):
-		return false
-	}
-}
-
-// options are paho's for one connection: what the link does is switched off.
-func (m *mqttSource) options(b broker) *paho.ClientOptions {
-	return paho.NewClientOptions().
-		AddBroker(b.String()).
-		SetClientID(m.cfg.ClientID).
-		SetUsername(m.cfg.Username).
-		SetPassword(m.cfg.Password).
-		SetCleanSession(m.cfg.CleanSession).
-		SetProtocolVersion(4).
-		SetConnectTimeout(m.cfg.ConnectTimeout).
-		SetWriteTimeout(writeTimeout).
-		SetKeepAlive(0).
-		SetAutoReconnect(false).
-		SetConnectRetry(false).
-		SetOrderMatters(true).
-		SetAutoAckDisabled(true).
-		SetStore(noStore{})
-}
-
-// receive queues one message. It must not block: paho calls it while it holds
-// up everything else.
-func (m *mqttSource) receive(l *link, msg paho.Message) {
-	r := Record{
-		Time: time.Now(), Topic: msg.Topic(), Payload: msg.Payload(), Size: len(msg.Payload()),
-		ID: msg.MessageID(), QoS: msg.Qos(), Retained: msg.Retained(), Duplicate: msg.Duplicate(), from: l,
-	}
-	if int64(r.Size) > m.cfg.MaxPayload {
-		r.Size = int(l.cut.pop())
-		r.Payload = r.Payload[:m.cfg.MaxPayload]
-	}
+// receive queues one message. It must not block: the link calls it while it
+// holds up everything else.
+func (m *mqttSource) receive(r Record) {
 	for _, filter := range m.cfg.Exclude {
 		if matches(filter, r.Topic) {
-			r.kind, r.Payload = kindExcluded, nil
+			r.kind, r.Payload, r.Properties = kindExcluded, nil, nil
 			break
 		}
+	}
+	if r.PropertiesCut {
+		m.once("properties of a message are longer than 256 KiB and were cut; further ones are flagged in their lines only")
 	}
 	if m.queue.put(r) {
 		m.stats.update(func(s *SeriesStatus) { s.Received++ })
 	}
 }
 
-// explainRefusal tells what a CONNACK return code means (3.2.2.3) and what to
-// do.
-func (m *mqttSource) explainRefusal(b broker, code byte) error {
-	user := "without user name"
-	if m.cfg.Username != "" {
-		user = fmt.Sprintf("as user %q", m.cfg.Username)
+// once logs a warning for the first time only. It is called by the goroutine
+// that connects, and by the one that reads, which ends before the next connection.
+func (m *mqttSource) once(text string) {
+	if !m.told[text] {
+		m.told[text] = true
+		m.log.Warn().Msg(text)
 	}
-	text := map[byte]string{
-		packets.ErrRefusedBadProtocolVersion:    "the broker does not speak MQTT 3.1.1",
-		packets.ErrRefusedIDRejected:            fmt.Sprintf("the broker rejects client_id %q; choose another client_id", m.cfg.ClientID),
-		packets.ErrRefusedServerUnavailable:     "the broker says that its service is not available; it is tried again",
-		packets.ErrRefusedBadUsernameOrPassword: "the broker refuses the login " + user + ": bad user name or password; check username and password",
-		packets.ErrRefusedNotAuthorised:         "the broker refuses the login " + user + ": not authorised; check username, password and the broker's access list",
-	}[code]
-	return fmt.Errorf("%s: %s", b.addr, text)
 }
 
 // outage logs the loss of the broker once, its reasons as they change, and the
@@ -336,18 +282,6 @@ func (o *outage) over(b broker, present bool) {
 	event.Dur("after", time.Since(o.since)).Int("attempts", o.attempts).Msg("connected again")
 	o.since = time.Time{}
 }
-
-// noStore is paho's message store: a recorder sends nothing that would have to
-// be sent again, and what it receives is safe in the segments.
-type noStore struct{}
-
-func (noStore) Open()                             {}
-func (noStore) Put(string, packets.ControlPacket) {}
-func (noStore) Get(string) packets.ControlPacket  { return nil }
-func (noStore) All() []string                     { return nil }
-func (noStore) Del(string)                        {}
-func (noStore) Close()                            {}
-func (noStore) Reset()                            {}
 
 // sorted returns a map's keys in order.
 func sorted(topics map[string]byte) []string {

@@ -12,7 +12,8 @@ import (
 type queue struct {
 	maxBytes   int64
 	maxRecords int
-	hurryBytes int64 // waiting bytes at which the writer is woken
+	hurryBytes int64  // waiting bytes at which the writer is woken
+	clock      *clock // stamps what comes; nil: nothing
 
 	mu      sync.Mutex
 	records []Record
@@ -39,6 +40,7 @@ func newQueue(maxBytes int64, maxRecords int, hurryBytes int64) *queue {
 // put adds a record; false when the queue is closed.
 func (q *queue) put(r Record) bool {
 	cost := r.cost()
+	q.clock.stamp(&r)
 	q.mu.Lock()
 	if q.closed {
 		q.mu.Unlock()

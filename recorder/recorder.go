@@ -13,15 +13,16 @@ import (
 
 // Recorder records from its sources to the spool.
 type Recorder struct {
-	cfg   Config
-	log   zerolog.Logger
-	lines []*line
+	cfg       Config
+	log       zerolog.Logger
+	lines     []*line
+	retention *retention
 }
 
 // line is one source with its way to the disk.
 type line struct {
 	name   string
-	source *mqttSource
+	source source
 	writer *writer
 	queue  *queue
 	stats  *stats
@@ -33,38 +34,72 @@ func New(cfg Config, log zerolog.Logger) (*Recorder, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if len(cfg.MQTT) == 0 {
-		return nil, &FieldError{"mqtt", "no source is configured; add an entry with hosts and topics"}
+	if len(cfg.MQTT)+len(cfg.Serial) == 0 {
+		return nil, &FieldError{"mqtt", "no source is configured; add an entry with hosts and topics, or one to serial"}
 	}
 	r := &Recorder{cfg: cfg, log: log}
 	r.cfg.Spool = cfg.Spool.filled()
+	clock := newClock(cfg.Clock.filled())
+	r.retention = newRetention(r.cfg.Spool, log)
 	for i := range cfg.MQTT {
-		l, err := newLine(r.cfg.Spool, cfg.MQTT[i].filled(), log)
+		l, err := newMQTTLine(r.cfg.Spool, cfg.MQTT[i].filled(), log)
 		if err != nil {
 			return nil, fmt.Errorf("mqtt.%d.%w", i, err)
 		}
-		r.lines = append(r.lines, l)
+		r.add(l, clock)
+	}
+	for i := range cfg.Serial {
+		l, err := newSerialLine(r.cfg.Spool, cfg.Serial[i].filled(), log)
+		if err != nil {
+			return nil, fmt.Errorf("serial.%d.%w", i, err)
+		}
+		r.add(l, clock)
 	}
 	return r, nil
 }
 
-func newLine(spool SpoolConfig, cfg MQTTConfig, log zerolog.Logger) (*line, error) {
-	log = log.With().Str("series", cfg.Name).Logger()
-	f, err := compileFormat(cfg.Format)
+func (r *Recorder) add(l *line, clock *clock) {
+	l.queue.clock = clock
+	l.writer.retention = r.retention
+	r.lines = append(r.lines, l)
+}
+
+// FreeWith tells how acknowledged segments can be deleted when the spool is full
+// (when_full). It must be called before Run.
+func (r *Recorder) FreeWith(free Free) { r.retention.free = free }
+
+func newMQTTLine(spool SpoolConfig, cfg MQTTConfig, log zerolog.Logger) (*line, error) {
+	l, err := newLine(spool, cfg.Name, cfg.Format, cfg.QueueBytes, cfg.QueueRecords, log)
+	if err != nil {
+		return nil, err
+	}
+	l.source, err = newMQTTSource(cfg, l.queue, l.stats, l.writer.log)
+	return l, err
+}
+
+func newSerialLine(spool SpoolConfig, cfg SerialConfig, log zerolog.Logger) (*line, error) {
+	l, err := newLine(spool, cfg.Name, cfg.Format, cfg.QueueBytes, cfg.QueueRecords, log)
+	if err != nil {
+		return nil, err
+	}
+	l.stats.now.Port = cfg.Port
+	l.source = newSerialSource(cfg, l.queue, l.stats, l.writer.log)
+	return l, nil
+}
+
+// newLine makes a line that lacks its source.
+func newLine(spool SpoolConfig, name, format string, queueBytes int64, queueRecords int, log zerolog.Logger) (*line, error) {
+	log = log.With().Str("series", name).Logger()
+	f, err := compileFormat(format)
 	if err != nil {
 		return nil, &FieldError{"format", err.Error()}
 	}
 	if f.lines > 0 {
 		log.Warn().Msg("format: the line breaks in it make several lines of a record; a crash may leave some of them without the others")
 	}
-	q := newQueue(cfg.QueueBytes, cfg.QueueRecords, min(spool.CommitBytes, cfg.QueueBytes/2))
-	st := &stats{now: SeriesStatus{Name: cfg.Name}}
-	src, err := newMQTTSource(cfg, q, st, log)
-	if err != nil {
-		return nil, err
-	}
-	w := &writer{cfg: spool, queue: q, format: f, stats: st, log: log}
-	return &line{name: cfg.Name, source: src, writer: w, queue: q, stats: st}, nil
+	q := newQueue(queueBytes, queueRecords, min(spool.CommitBytes, queueBytes/2))
+	st := &stats{now: SeriesStatus{Name: name}}
+	return &line{name: name, writer: &writer{cfg: spool, queue: q, format: f, stats: st, log: log}, queue: q, stats: st}, nil
 }
 
 // Run records until ctx ends. Then it stops receiving, makes durable and
@@ -105,8 +140,8 @@ func (r *Recorder) Status() Status {
 	for _, l := range r.lines {
 		st := l.stats.get()
 		st.QueueRecords, st.QueueBytes = l.queue.usage()
-		if link := l.source.link.Load(); link != nil {
-			st.BytesReceived += link.received.Load()
+		if src, ok := l.source.(redelivering); ok {
+			st.BytesReceived += src.received()
 		}
 		s.Series = append(s.Series, st)
 	}
@@ -118,7 +153,9 @@ func (l *line) run(ctx context.Context) error {
 	if err := l.open(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	defer l.writer.table.ring.close()
+	if l.writer.table != nil {
+		defer l.writer.table.ring.close()
+	}
 	sourceCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { l.source.run(sourceCtx) })
@@ -153,16 +190,31 @@ func (l *line) open(ctx context.Context) error {
 
 func (l *line) openOnce() error {
 	w, s := l.writer, l.writer.series
-	perm := os.FileMode(w.cfg.FilePermissions)
-	table, err := openInflight(s.path(l.name+".inflight"), s.path(l.name+".session.json"), perm, w.log)
+	src, redelivers := l.source.(redelivering)
+	var table *inflight
+	settle := func(int64, map[int64]int64) error { return nil }
+	if redelivers {
+		var err error
+		perm := os.FileMode(w.cfg.FilePermissions)
+		if table, err = openInflight(s.path(l.name+".inflight"), s.path(l.name+".session.json"), perm, w.log); err != nil {
+			return explainFolder(s.dir, err)
+		}
+		settle = table.settle
+	}
+	err := s.recover(settle)
+	if err == nil {
+		w.clock, err = openStretches(s, w.format.text, w.queue.clock)
+	}
 	if err != nil {
+		if redelivers {
+			table.ring.close()
+		}
 		return explainFolder(s.dir, err)
 	}
-	if err := s.recover(table.settle); err != nil {
-		table.ring.close()
-		return explainFolder(s.dir, err)
+	if redelivers {
+		w.table = table
+		src.resume(table.sessions)
 	}
-	w.table, l.source.sessions = table, table.sessions
 	return nil
 }
 

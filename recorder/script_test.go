@@ -3,10 +3,13 @@ package recorder
 import (
 	"context"
 	"net"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	packets5 "github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.mqtt.golang/packets"
 	"github.com/rs/zerolog"
 )
@@ -21,14 +24,44 @@ type script struct {
 
 // peer is one connection of the scripted broker.
 type peer struct {
-	t    *testing.T
-	conn net.Conn
+	t       *testing.T
+	conn    net.Conn
+	version string
 }
 
-// inBubble runs fn in a synctest bubble with a recorder for every start.
+// folder5 makes config choose MQTT 5 for what is in it.
+const folder5 = "mqtt5"
+
+// inBubble runs fn in a synctest bubble, once for each version of MQTT. The
+// script speaks both: its packets are those of 3.1.1, and translated.
 func inBubble(t *testing.T, fn func(t *testing.T, dir string)) {
-	dir := tempDir(t)
+	t.Helper()
+	eachVersion(t, func(t *testing.T, dir string) {
+		synctest.Test(t, func(t *testing.T) { fn(t, dir) })
+	})
+}
+
+// inBubble5 is for what only MQTT 5 has.
+func inBubble5(t *testing.T, fn func(t *testing.T, dir string)) {
+	t.Helper()
+	dir := filepath.Join(tempDir(t), folder5)
+	must(t, os.Mkdir(dir, 0o755))
 	synctest.Test(t, func(t *testing.T) { fn(t, dir) })
+}
+
+// eachVersion runs fn once for each version of MQTT.
+func eachVersion(t *testing.T, fn func(t *testing.T, dir string)) {
+	for _, version := range []string{version3, version5} {
+		t.Run(version, func(t *testing.T) {
+			dir := tempDir(t)
+			if version == version5 {
+				dir = filepath.Join(dir, folder5)
+				must(t, os.Mkdir(dir, 0o755))
+				must(t, os.Chmod(dir, 0o777))
+			}
+			fn(t, dir)
+		})
+	}
 }
 
 // startScript starts a recorder against the script.
@@ -38,7 +71,7 @@ func startScript(t *testing.T, c Config) *script {
 	r, err := New(c, zerolog.New(log).Level(zerolog.InfoLevel))
 	must(t, err)
 	s := &script{accept: make(chan net.Conn), cfg: c}
-	r.lines[0].source.openConn = func(ctx context.Context, _ broker) (net.Conn, error) {
+	r.lines[0].source.(*mqttSource).openConn = func(ctx context.Context, _ broker) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		select {
 		case s.accept <- theirs:
@@ -60,10 +93,13 @@ func (s *script) session(present bool) *peer {
 	return p
 }
 
+// accepted is the next connection.
+func (s *script) accepted() *peer { return &peer{s.t, <-s.accept, s.cfg.MQTT[0].Version} }
+
 // connect accepts a connection up to CONNECT.
 func (s *script) connect() *peer {
 	s.t.Helper()
-	p := &peer{s.t, <-s.accept}
+	p := s.accepted()
 	if _, ok := p.read().(*packets.ConnectPacket); !ok {
 		s.t.Fatal("the first packet is not CONNECT")
 	}
@@ -72,18 +108,36 @@ func (s *script) connect() *peer {
 
 func (p *peer) read() packets.ControlPacket {
 	p.t.Helper()
-	packet, err := packets.ReadPacket(p.conn)
+	packet, err := p.next()
 	if err != nil {
 		p.t.Fatalf("the broker reads: %v", err)
 	}
 	return packet
 }
 
+func (p *peer) next() (packets.ControlPacket, error) {
+	if p.version != version5 {
+		return packets.ReadPacket(p.conn)
+	}
+	packet, err := packets5.ReadPacket(p.conn)
+	if err != nil {
+		return nil, err
+	}
+	return from5(packet), nil
+}
+
 func (p *peer) write(packet packets.ControlPacket) {
 	p.t.Helper()
-	if err := packet.Write(p.conn); err != nil {
+	if err := p.put(packet); err != nil {
 		p.t.Fatalf("the broker writes: %v", err)
 	}
+}
+
+func (p *peer) put(packet packets.ControlPacket) error {
+	if p.version != version5 {
+		return packet.Write(p.conn)
+	}
+	return p.put5(to5(packet))
 }
 
 func (p *peer) connack(present bool, code byte) {
@@ -144,7 +198,7 @@ func (p *peer) acked(ids ...uint16) {
 func (p *peer) quiet(d time.Duration) {
 	p.t.Helper()
 	must(p.t, p.conn.SetReadDeadline(time.Now().Add(d)))
-	if packet, err := packets.ReadPacket(p.conn); err == nil {
+	if packet, err := p.next(); err == nil {
 		p.t.Fatalf("unexpected %s", packet)
 	}
 	must(p.t, p.conn.SetReadDeadline(time.Time{}))
@@ -155,7 +209,7 @@ func (s *script) bye(p *peer) {
 	s.t.Helper()
 	s.stop()
 	for {
-		packet, err := packets.ReadPacket(p.conn)
+		packet, err := p.next()
 		if err != nil {
 			s.t.Fatalf("no DISCONNECT: %v", err)
 		}

@@ -139,17 +139,17 @@ func (s *series) periodEnd(now time.Time) time.Time {
 // room is how many bytes the next group may have, as far as the segment's size
 // is concerned.
 func (s *series) room(now time.Time) int64 {
-	if s.active == nil || s.active.bad || s.period(now) != s.active.period || s.active.file.Size() >= s.cfg.MaxBytes {
-		return s.cfg.MaxBytes
+	if s.active == nil || s.active.bad || s.period(now) != s.active.period || s.active.file.Size() >= s.cfg.segmentBytes() {
+		return s.cfg.segmentBytes()
 	}
-	return s.cfg.MaxBytes - s.active.file.Size()
+	return s.cfg.segmentBytes() - s.active.file.Size()
 }
 
 // due tells whether the active segment must end before n more bytes.
 func (s *series) due(now time.Time, n int) bool {
 	a := s.active
 	size := a.file.Size()
-	return a.bad || s.period(now) != a.period || size > 0 && size+int64(n) > s.cfg.MaxBytes
+	return a.bad || s.period(now) != a.period || size > 0 && size+int64(n) > s.cfg.segmentBytes()
 }
 
 // target says which segment, at which offset, the next n bytes will go to. A

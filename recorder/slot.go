@@ -63,7 +63,8 @@ func decodeSlot(b []byte) (s slot, ok bool) {
 	return s, s.seq != 0
 }
 
-// hashRecord is the hash of topic, payload and original size.
+// hashRecord is the hash of topic, payload, original size, and those properties
+// that are the message's own.
 func hashRecord(r *Record) uint64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -72,6 +73,7 @@ func hashRecord(r *Record) uint64 {
 	binary.LittleEndian.PutUint64(tail[1:], uint64(r.Size))
 	_, _ = d.Write(tail[:])
 	_, _ = d.Write(r.Payload)
+	properties(r.Properties).lasting(func(b []byte) { _, _ = d.Write(b) })
 	return d.Sum64()
 }
 

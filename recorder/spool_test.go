@@ -93,7 +93,7 @@ func TestPeriodsFollowTheWallClock(t *testing.T) {
 func TestSegmentsRotateBySizeBetweenLines(t *testing.T) {
 	inBubble(t, func(t *testing.T, dir string) {
 		c := config(dir, "mqtt://script")
-		c.Spool.MaxBytes = 4 << 10
+		c.Spool.SegmentBytes = 4 << 10
 		c.MQTT[0].Format = "%p"
 		s := startScript(t, c)
 		p := s.session(false)
@@ -275,13 +275,13 @@ func TestFullSpoolIsWaitedFor(t *testing.T) {
 	dir := tempDir(t)
 	spool := filepath.Join(dir, "spool")
 	must(t, os.Mkdir(spool, 0o755))
-	if err := syscall.Mount("tmpfs", spool, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skipf("NOT TESTED: a full file system needs root to mount a tmpfs of 2 MiB: %v", err)
+	if err := syscall.Mount("tmpfs", spool, "tmpfs", 0, "size=3m"); err != nil {
+		t.Skipf("NOT TESTED: a full file system needs root to mount a tmpfs of 3 MiB: %v", err)
 	}
 	t.Cleanup(func() { must(t, syscall.Unmount(spool, 0)) })
 	m := startMosquitto(t)
 	c := config(dir, "mqtt://"+m.addr())
-	c.Spool.MaxBytes = 64 << 10
+	c.Spool.SegmentBytes, c.Spool.MinFree = 64<<10, 0
 	x := run(t, c).connected()
 	ballast := filepath.Join(spool, "ballast")
 	free := func() int64 {

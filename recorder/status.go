@@ -16,15 +16,20 @@ type Status struct {
 // the start of the process.
 type SeriesStatus struct {
 	Name string `json:"name"`
-	// Connected tells whether the broker has accepted the session; Broker is the
-	// last address tried.
+	// Connected tells whether the broker has accepted the session, or the serial
+	// port is open; Broker is the last address tried.
 	Connected bool   `json:"connected"`
-	Broker    string `json:"broker"`
-	// Connects counts accepted connections.
+	Broker    string `json:"broker,omitempty"`
+	// Port is the serial port as it is configured, Device what it was resolved
+	// to last; both are empty for a broker.
+	Port   string `json:"port,omitempty"`
+	Device string `json:"device,omitempty"`
+	// Connects counts accepted connections, and openings of the port.
 	Connects int64 `json:"connects"`
 	// Refused are topics that the broker refused.
 	Refused []string `json:"refused,omitempty"`
-	// Received counts messages from the broker; each of them is in exactly one
+	// Received counts messages from the broker, or records and events of a serial
+	// port; each of them is in exactly one
 	// of Recorded, Duplicates (redelivered, and recorded before), Repeats
 	// (retained, and recorded before), Excluded, or still in the queue.
 	Received   int64 `json:"received"`
@@ -32,8 +37,23 @@ type SeriesStatus struct {
 	Duplicates int64 `json:"duplicates"`
 	Repeats    int64 `json:"repeats"`
 	Excluded   int64 `json:"excluded"`
-	// Truncated counts records whose payload was longer than max_payload.
+	// Truncated counts records whose payload was longer than max_payload or
+	// max_line.
 	Truncated int64 `json:"truncated"`
+	// Of a serial port: Partial counts records whose beginning or end may be
+	// missing, ChecksumFailures whole ones whose checksum is wrong or missing,
+	// Gaps the times without the device, Reopens the openings after the first,
+	// and Stalls how often the port was not read since the queue was full.
+	Partial          int64 `json:"partial,omitempty"`
+	ChecksumFailures int64 `json:"checksum_failures,omitempty"`
+	Gaps             int64 `json:"gaps,omitempty"`
+	Reopens          int64 `json:"reopens,omitempty"`
+	Stalls           int64 `json:"stalls,omitempty"`
+	// DroppedSegments were deleted for want of room although not all of their
+	// DroppedRecords, DroppedBytes in all, were shipped (when_full: drop_oldest).
+	DroppedSegments int64 `json:"dropped_segments,omitempty"`
+	DroppedRecords  int64 `json:"dropped_records,omitempty"`
+	DroppedBytes    int64 `json:"dropped_bytes,omitempty"`
 	// BytesReceived came over the network (before TLS); BytesRecorded went into
 	// segments.
 	BytesReceived int64 `json:"bytes_received"`
@@ -68,9 +88,12 @@ func (s Status) String() string {
 
 // String is one short line.
 func (s SeriesStatus) String() string {
-	link := "not connected to " + s.Broker
-	if s.Connected {
-		link = "connected to " + s.Broker
+	link := "connected to " + s.Broker
+	if s.Port != "" {
+		link = "reads " + s.Port
+	}
+	if !s.Connected {
+		link = "not " + strings.Replace(link, "reads", "reading", 1)
 	}
 	text := fmt.Sprintf("%s: %s, %d recorded, %d waiting", s.Name, link, s.Recorded, s.QueueRecords)
 	if s.Blocked {

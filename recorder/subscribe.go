@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
 // answerTimeout is how long SUBACK and UNSUBACK may take while the link reads.
@@ -28,28 +26,28 @@ func (m *mqttSource) wanted() map[string]byte {
 // subscribe ends the subscriptions that are no longer configured and makes the
 // configured ones, on every connection: a broker may have lost them. A refused
 // topic does not stop the others.
-func (m *mqttSource) subscribe(ctx context.Context, client paho.Client, l *link, present bool) error {
-	topics := m.wanted()
+func (m *mqttSource) subscribe(ctx context.Context, c client, l *link, present bool) error {
+	topics, remembered := m.wanted(), m.sessions.topics(l.key)
 	var dropped []string
 	if present {
-		for _, t := range sorted(m.sessions.topics(l.key)) {
+		for _, t := range sorted(remembered) {
 			if _, ok := topics[t]; !ok {
 				dropped = append(dropped, t)
 			}
 		}
 	}
 	if len(dropped) > 0 {
-		if _, err := m.answer(ctx, l, "UNSUBSCRIBE", func() paho.Token { return client.Unsubscribe(dropped...) }); err != nil {
+		r, err := m.answer(ctx, l, "UNSUBSCRIBE", func() request { return c.unsubscribe(dropped) })
+		if err != nil {
 			return err
 		}
-		m.log.Info().Strs("topics", dropped).Msg("unsubscribed from topics that are no longer configured")
+		m.checkDropped(dropped, r)
 	}
-	l.expect.Store(int32(len(topics)))
-	token, err := m.answer(ctx, l, "SUBSCRIBE", func() paho.Token { return client.SubscribeMultiple(topics, nil) })
+	r, err := m.answer(ctx, l, "SUBSCRIBE", func() request { return c.subscribe(topics, remembered, present) })
 	if err != nil {
 		return err
 	}
-	granted := m.checkGranted(topics, token.(*paho.SubscribeToken).Result())
+	granted := m.checkGranted(topics, r)
 	if err := m.sessions.setTopics(l.key, granted); err != nil {
 		m.log.Warn().Err(err).Msg("the subscriptions can't be remembered; topics that are dropped from the configuration may stay subscribed")
 	}
@@ -59,22 +57,22 @@ func (m *mqttSource) subscribe(ctx context.Context, client paho.Client, l *link,
 // answer sends a packet and waits for the broker's answer. While the link does
 // not read, because the queue is full, the answer can't come: that time does
 // not count.
-func (m *mqttSource) answer(ctx context.Context, l *link, what string, send func() paho.Token) (paho.Token, error) {
-	sent := make(chan paho.Token, 1)
-	go func() { sent <- send() }() // paho may block here for a while when the connection is lost
-	var token paho.Token
+func (m *mqttSource) answer(ctx context.Context, l *link, what string, send func() request) (request, error) {
+	sent := make(chan request, 1)
+	go func() { sent <- send() }() // it may block for a while when the connection is lost
+	var r request
 	var done <-chan struct{}
 	timer := time.NewTimer(answerTimeout)
 	defer timer.Stop()
 	for {
 		select {
-		case token = <-sent:
-			done = token.Done()
+		case r = <-sent:
+			done = r.Done()
 		case <-done:
-			if err := token.Error(); err != nil {
+			if err := r.Error(); err != nil {
 				return nil, fmt.Errorf("%s: %w", strings.ToLower(what), err)
 			}
-			return token, nil
+			return r, nil
 		case <-l.done:
 			return nil, l.reason
 		case <-ctx.Done():
@@ -88,10 +86,29 @@ func (m *mqttSource) answer(ctx context.Context, l *link, what string, send func
 	}
 }
 
-// checkGranted looks at the return codes of SUBACK (MQTT 3.1.1, 3.9.3) and
-// returns what the broker granted.
-func (m *mqttSource) checkGranted(wanted, codes map[string]byte) map[string]byte {
+// checkDropped looks at the answer to UNSUBSCRIBE, which has reason codes in
+// MQTT 5 only.
+func (m *mqttSource) checkDropped(topics []string, r request) {
+	codes, says := r.codes()
+	var gone []string
+	for _, t := range topics {
+		if code := codes[t]; code >= 0x80 {
+			m.log.Warn().Str("topic", t).Str("reason", explain(code, says)).
+				Msg("the broker does not end the subscription to a topic that is no longer configured; its messages are recorded on")
+			continue
+		}
+		gone = append(gone, t)
+	}
+	if len(gone) > 0 {
+		m.log.Info().Strs("topics", gone).Msg("unsubscribed from topics that are no longer configured")
+	}
+}
+
+// checkGranted looks at the return codes of SUBACK (3.9.3) and returns what the
+// broker granted.
+func (m *mqttSource) checkGranted(wanted map[string]byte, r request) map[string]byte {
 	granted := map[string]byte{}
+	codes, says := r.codes()
 	var refused []string
 	for _, topic := range sorted(wanted) {
 		code, ok := codes[topic]
@@ -100,7 +117,7 @@ func (m *mqttSource) checkGranted(wanted, codes map[string]byte) map[string]byte
 			refused = append(refused, topic)
 			if !m.refused[topic] {
 				m.log.Error().Str("topic", topic).Str("user", m.cfg.Username).
-					Msg("the broker refuses the subscription; allow it in the broker's access list (ACL) for this user, or take the topic out of the configuration")
+					Msg("the broker refuses the subscription" + explainTopic(code, says))
 			}
 			m.refused[topic] = true
 			continue

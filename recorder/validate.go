@@ -3,6 +3,7 @@ package recorder
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -26,11 +27,14 @@ func (e *FieldError) Field() string { return e.field }
 // faults collects FieldErrors.
 type faults struct{ list []error }
 
+//go:noinline
 func (f *faults) add(field, format string, args ...any) {
 	f.list = append(f.list, &FieldError{field, fmt.Sprintf(format, args...)})
 }
 
 // span faults a duration outside [low, high].
+//
+//go:noinline
 func (f *faults) span(field string, v, low, high time.Duration) {
 	if v < low || v > high {
 		f.add(field, "%s is outside %s to %s", v, low, high)
@@ -38,6 +42,8 @@ func (f *faults) span(field string, v, low, high time.Duration) {
 }
 
 // size faults a number of bytes outside [low, high].
+//
+//go:noinline
 func (f *faults) size(field string, v, low, high int64) {
 	if v < low || v > high {
 		f.add(field, "%d is outside %d to %d bytes", v, low, high)
@@ -68,18 +74,33 @@ func (f *faults) under(prefix string, err error) {
 func (c *Config) Validate() error {
 	var f faults
 	f.under("spool", c.Spool.Validate())
-	seen := map[string]int{}
+	c.Clock.validate(&f)
+	seen := map[string]string{}
 	for i := range c.MQTT {
 		prefix := fmt.Sprintf("mqtt.%d", i)
 		f.under(prefix, c.MQTT[i].Validate())
-		name := c.MQTT[i].filled().Name
-		if first, ok := seen[name]; ok {
-			f.add(prefix+".name", "%q is taken by mqtt.%d; give every entry its own name", name, first)
-			continue
+		f.unique(prefix+".name", c.MQTT[i].filled().Name, seen, prefix)
+	}
+	ports := map[string]string{}
+	for i := range c.Serial {
+		prefix := fmt.Sprintf("serial.%d", i)
+		s := &c.Serial[i]
+		f.under(prefix, s.Validate())
+		f.unique(prefix+".name", s.filled().Name, seen, prefix)
+		if s.Port != "" {
+			f.unique(prefix+".port", s.Port, ports, prefix)
 		}
-		seen[name] = i
 	}
 	return errors.Join(f.list...)
+}
+
+// unique faults a value that another entry has.
+func (f *faults) unique(field, value string, seen map[string]string, entry string) {
+	if first, ok := seen[value]; ok {
+		f.add(field, "%q is taken by %s; give every entry its own %s", value, first, field[len(entry)+1:])
+		return
+	}
+	seen[value] = entry
 }
 
 // Validate checks the spool's options.
@@ -89,7 +110,14 @@ func (c *SpoolConfig) Validate() error {
 	if s.Path == "" {
 		f.add("path", "a folder for the segments is needed")
 	}
-	f.size("max_bytes", s.MaxBytes, 4<<10, 2<<30)
+	f.size("segment_bytes", s.SegmentBytes, 4<<10, 2<<30)
+	if s.MaxBytes != 0 {
+		f.size("max_bytes", s.MaxBytes, 64<<10, 1<<50)
+	}
+	f.size("min_free", s.MinFree, 0, 1<<50)
+	if s.WhenFull != whenFullBlock && s.WhenFull != whenFullDropAcked && s.WhenFull != whenFullDrop {
+		f.add("when_full", "%q is not known; use block, drop_oldest_acked or drop_oldest", s.WhenFull)
+	}
 	if s.RotateEvery != 0 {
 		f.span("rotate_every", s.RotateEvery, time.Second, 366*24*time.Hour)
 	}
@@ -111,6 +139,7 @@ func (c *MQTTConfig) Validate() error {
 	m.validateHosts(&f)
 	m.validateTopics(&f)
 	m.validateSession(&f)
+	m.validateVersion(&f, c)
 	f.under("ssl", m.SSL.Validate())
 	f.span("keepalive", m.KeepAlive, time.Second, 65535*time.Second)
 	f.span("connect_timeout", m.ConnectTimeout, 100*time.Millisecond, 10*time.Minute)
@@ -186,11 +215,40 @@ func (c *MQTTConfig) validateSession(f *faults) {
 	}
 }
 
+// validateVersion checks the version and the options that hang on it; set are
+// the options as they were given.
+func (c *MQTTConfig) validateVersion(f *faults, set *MQTTConfig) {
+	d := DefaultMQTTConfig()
+	switch {
+	case c.Version != version3 && c.Version != version5:
+		f.add("version", "%q is not known; use %s or %s", c.Version, version3, version5)
+		return
+	case c.Version == version3:
+		if given(set.SessionExpiry, d.SessionExpiry) {
+			f.add("session_expiry", "is an option of MQTT 5; add version: %s, or take it out", version5)
+		}
+		if given(set.ReceiveMaximum, d.ReceiveMaximum) {
+			f.add("receive_maximum", "is an option of MQTT 5; add version: %s, or take it out", version5)
+		}
+		return
+	case c.CleanSession && given(set.SessionExpiry, d.SessionExpiry):
+		f.add("session_expiry", "has no meaning with clean_session: true, which ends the session with the connection; take one of them out")
+	}
+	f.span("session_expiry", c.SessionExpiry, time.Second, math.MaxUint32*time.Second)
+	if c.ReceiveMaximum < 1 || c.ReceiveMaximum > math.MaxUint16 {
+		f.add("receive_maximum", "%d is outside 1 to %d", c.ReceiveMaximum, math.MaxUint16)
+	}
+}
+
+// given tells whether an option has another value than none and its default.
+func given[T comparable](v, otherwise T) bool { return or(v, otherwise) != otherwise }
+
 // filled returns the options with defaults in place of zero values that make
 // no sense.
 func (c *SpoolConfig) filled() SpoolConfig {
 	s, d := *c, DefaultConfig().Spool
-	s.MaxBytes = or(s.MaxBytes, d.MaxBytes)
+	s.SegmentBytes = or(s.SegmentBytes, d.SegmentBytes)
+	s.WhenFull = or(s.WhenFull, d.WhenFull)
 	s.CommitInterval = or(s.CommitInterval, d.CommitInterval)
 	s.CommitBytes = or(s.CommitBytes, d.CommitBytes)
 	s.FilePermissions = or(s.FilePermissions, d.FilePermissions)
@@ -201,6 +259,9 @@ func (c *SpoolConfig) filled() SpoolConfig {
 func (c *MQTTConfig) filled() MQTTConfig {
 	m, d := *c, DefaultMQTTConfig()
 	m.Name = or(m.Name, d.Name)
+	m.Version = or(m.Version, d.Version)
+	m.SessionExpiry = or(m.SessionExpiry, d.SessionExpiry)
+	m.ReceiveMaximum = or(m.ReceiveMaximum, d.ReceiveMaximum)
 	m.KeepAlive = or(m.KeepAlive, d.KeepAlive)
 	m.ConnectTimeout = or(m.ConnectTimeout, d.ConnectTimeout)
 	m.Backoff.Init = or(m.Backoff.Init, d.Backoff.Init)

@@ -14,10 +14,14 @@ type writer struct {
 	cfg    SpoolConfig
 	queue  *queue
 	series *series
-	table  *inflight // nil for sources that deliver nothing again
+	clock  *stretches // which lines are by which setting of the clock
+	table  *inflight  // nil for sources that deliver nothing again
 	format *format
 	stats  *stats
 	log    zerolog.Logger
+
+	retention *retention // of all series; nil: there are no bounds
+	pressed   bool       // the disk has no space, and something may be dropped
 
 	group   group
 	blocked time.Time // since when the disk fails; zero: it works
@@ -28,10 +32,12 @@ type writer struct {
 
 // group is what is made durable together.
 type group struct {
-	lines []byte
-	first uint64 // sequence number of the first entry in the redelivery table
-	ends  []int  // where the lines of the entries end
-	slots []slot
+	lines    []byte
+	first    uint64 // sequence number of the first entry in the redelivery table
+	ends     []int  // where the lines of the entries end
+	slots    []slot
+	dropping dropping // what gives way for it
+	head     Record   // what the clock was at the first line
 
 	recorded, duplicates, repeats, excluded, truncated int64
 
@@ -71,7 +77,11 @@ func (w *writer) run(ctx context.Context, src source) error {
 // giveUp leaves what could not be recorded to the broker.
 func (w *writer) giveUp(err error) error {
 	n, _ := w.queue.usage()
-	err = fmt.Errorf("stop: %d messages could not be recorded and are not acknowledged, the broker will deliver them again: %w", n, err)
+	fate := "messages could not be recorded and are not acknowledged, the broker will deliver them again"
+	if w.table == nil {
+		fate = "records of a serial port could not be written and are lost"
+	}
+	err = fmt.Errorf("stop: %d %s: %w", n, fate, err)
 	if w.table != nil && len(w.group.ends) > 0 {
 		if err := w.table.revoke(w.group.first, len(w.group.ends)); err != nil {
 			// The segment stays open: then the next start checks what it holds.
@@ -101,18 +111,35 @@ func (w *writer) wait(ctx context.Context) bool {
 
 // idle waits for a record, the end of ctx, or of the active segment's period.
 func (w *writer) idle(ctx context.Context) {
-	var rotate <-chan time.Time
-	if end := w.series.periodEnd(time.Now()); !end.IsZero() {
-		timer := time.NewTimer(max(time.Until(end), time.Until(w.sealAfter)))
-		defer timer.Stop()
-		rotate = timer.C
-	}
+	rotate, stop := after(w.untilRotation())
+	defer stop()
+	look, stop := after(w.clock.look(time.Now()))
+	defer stop()
 	select {
 	case <-ctx.Done():
 	case <-w.queue.ready:
+	case <-look:
 	case <-rotate:
 		w.sealPeriod()
 	}
+}
+
+// untilRotation is when the active segment's period ends; 0: never.
+func (w *writer) untilRotation() time.Duration {
+	end := w.series.periodEnd(time.Now())
+	if end.IsZero() {
+		return 0
+	}
+	return max(time.Until(end), time.Until(w.sealAfter), 1)
+}
+
+// after is a timer for d; nil for 0, which is never.
+func after(d time.Duration) (c <-chan time.Time, stop func() bool) {
+	if d == 0 {
+		return nil, func() bool { return true }
+	}
+	timer := time.NewTimer(d)
+	return timer.C, timer.Stop
 }
 
 // sealPeriod seals the active segment when its period has ended.
@@ -201,6 +228,11 @@ func (w *writer) fill(ctx context.Context, records []Record) (int, error) {
 			continue
 		}
 		start := len(w.group.lines)
+		if start == 0 {
+			w.group.head = Record{Time: r.Time, Boot: r.Boot, Monotonic: r.Monotonic, Synced: r.Synced}
+		} else if !w.clock.alike(&w.group.head, r) {
+			return i, nil
+		}
 		w.group.lines = append(w.format.appendLine(w.group.lines, r), '\n')
 		if start > 0 && int64(len(w.group.lines)) > room {
 			w.group.lines = w.group.lines[:start]
@@ -252,8 +284,12 @@ func (w *writer) admit(r *Record) {
 		w.group.truncated++
 		if !w.cutTold {
 			w.cutTold = true
-			w.log.Warn().Str("topic", r.Topic).Int("bytes", r.Size).Int("kept", len(r.Payload)).
-				Msg("a payload is longer than max_payload and was cut; further ones are only counted")
+			name, limit := "topic", "payload is longer than max_payload"
+			if r.kind == kindSerial {
+				name, limit = "port", "record is longer than max_line"
+			}
+			w.log.Warn().Str(name, r.Topic).Int("bytes", r.Size).Int("kept", len(r.Payload)).
+				Msg("a " + limit + " and was cut; further ones are only counted")
 		}
 	}
 	w.group.last = r.Time
@@ -272,7 +308,14 @@ func (w *writer) commit(ctx context.Context) error {
 	if len(w.group.lines) == 0 {
 		return nil
 	}
-	return w.insist(ctx, w.commitOnce)
+	return w.insist(ctx, func() error {
+		err := w.makeRoom(ctx)
+		if err == nil {
+			err = w.commitOnce()
+			w.settleRoom(err)
+		}
+		return err
+	})
 }
 
 // commitOnce: redelivery table first, durably, then the lines: see the package
@@ -290,6 +333,9 @@ func (w *writer) commitOnce() error {
 		}
 	}
 	if err := w.series.begin(now); err != nil {
+		return err
+	}
+	if err := w.series.stretch(w.clock, &g.head, offset); err != nil {
 		return err
 	}
 	return w.series.append(g.lines)

@@ -34,8 +34,8 @@ type app struct {
 	compat  compatFlags // called filebeat
 }
 
-const rootHelp = `sluice records MQTT messages to disk, ships the lines of files to Logstash
-until they are acknowledged, and deletes the files that are.
+const rootHelp = `sluice records MQTT messages and serial ports to disk, ships the lines of files
+to Logstash until they are acknowledged, and deletes the files that are.
 
 The configuration is ./sluice.yml or /etc/sluice/sluice.yml unless -c names
 another; "sluice export reference" prints all options with their defaults.

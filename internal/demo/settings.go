@@ -45,7 +45,7 @@ func settings(dir string, o Options, b *broker, r *receiver, ca string) *config.
 	session.Backoff = recorder.BackoffConfig{Init: 100 * time.Millisecond, Max: time.Second}
 	rec := recorder.DefaultConfig()
 	rec.Spool.Path = filepath.Join(dir, "spool")
-	rec.Spool.MaxBytes = segmentBytes(o.Messages)
+	rec.Spool.SegmentBytes = segmentBytes(o.Messages)
 	rec.Spool.RotateEvery = rotateEvery
 	rec.MQTT = []recorder.MQTTConfig{session}
 

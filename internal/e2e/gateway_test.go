@@ -53,13 +53,11 @@ func newGateway(t *testing.T, b *broker, r *receiver, spool string) *gateway {
 	if spool == "" {
 		spool = filepath.Join(dir, "spool")
 	}
-	g := &gateway{t: t, conf: filepath.Join(dir, "sluice.yml"), data: filepath.Join(dir, "data"), procs: map[string]*exec.Cmd{}, logs: map[string]*log{}}
-	text := fmt.Sprintf(`
-path.data: %s
+	return configured(t, dir, fmt.Sprintf(`
 recorder:
   spool:
     path: %s
-    max_bytes: 100KiB
+    segment_bytes: 100KiB
   mqtt:
   - name: plant
     hosts: [%q]
@@ -76,7 +74,14 @@ output.logstash:
   bulk_max_size: 500
 filebeat.registry.flush: 1s
 cleaner.older_than: 0
-`, g.data, spool, b.url(), user, password, b.pki.caFile, r.addr(), b.pki.caFile)
+`, spool, b.url(), user, password, b.pki.caFile, r.addr(), b.pki.caFile))
+}
+
+// configured is a gateway with a configuration; path.data is added.
+func configured(t *testing.T, dir, text string) *gateway {
+	t.Helper()
+	g := &gateway{t: t, conf: filepath.Join(dir, "sluice.yml"), data: filepath.Join(dir, "data"), procs: map[string]*exec.Cmd{}, logs: map[string]*log{}}
+	text = "path.data: " + g.data + "\n" + text
 	if err := os.WriteFile(g.conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,7 @@ func (w watched) Numbers() monitor.Numbers {
 	n.Output.Batches, n.Output.Active, n.Output.Sent, n.Output.LastAck = s.Windows, s.Active, s.Sent, s.LastAck
 	n.Output.Latency = monitor.Timing(w.tailer.Latency())
 	n.Output.Hosts = w.hosts()
+	n.Series = series(w.recorders.status())
 	for _, in := range w.tailer.Inputs() {
 		n.Inputs = append(n.Inputs, monitor.Input{
 			Type: in.Type, ID: in.ID, Events: in.Events, Filtered: in.Filtered, Bytes: in.Bytes, Errors: in.Errors,
@@ -108,10 +109,10 @@ func (w watched) Files() []monitor.File {
 	return list
 }
 
-// Health looks at the loop and the output.
+// Health looks at the loop, the output and the brokers of mqtt inputs.
 func (w watched) Health() monitor.Health {
 	started, stopping, late := w.tailer.Progress()
-	return monitor.Health{Late: late, Started: started, Stopping: stopping, Hosts: w.hosts()}
+	return monitor.Health{Late: late, Started: started, Stopping: stopping, Hosts: w.hosts(), Away: w.recorders.away()}
 }
 
 // hosts are the places that events go to, with their outages. It waits for

@@ -17,6 +17,45 @@ import (
 	"sluice/config"
 )
 
+// socketClient asks an endpoint on a unix socket.
+func socketClient(socket string) *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+		},
+	}}
+}
+
+// askSocket returns the answer of an endpoint on a unix socket.
+func askSocket(t *testing.T, socket, path string) string {
+	t.Helper()
+	r, err := socketClient(socket).Get("http://x" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// trySocket is askSocket where nobody may answer yet.
+func trySocket(socket, path string) string {
+	r, err := socketClient(socket).Get("http://x" + path)
+	if err != nil {
+		return err.Error()
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}
+
 // monitored runs the tailer with its monitor on a unix socket until end.
 func (h *ship) monitored() (ask func(path string) (int, string), end func()) {
 	h.t.Helper()
@@ -30,12 +69,7 @@ func (h *ship) monitored() (ask func(path string) (int, string), end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- t.Monitor(&h.cfg, "1", "c", zerolog.New(&h.said)).Run(ctx) }()
-	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-		},
-	}}
+	client := socketClient(socket)
 	ask = func(path string) (int, string) {
 		r, err := client.Get("http://x" + path)
 		if err != nil {

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 
@@ -23,12 +25,15 @@ import (
 // can come and go while the others go on (filebeat.config.inputs).
 type recorders struct {
 	spool  recorder.SpoolConfig
+	clock  recorder.ClockConfig
 	log    zerolog.Logger
 	broken chan error // the first that could not go on, of those from the start
 
 	mu      sync.Mutex
 	closed  bool                  // nothing is to be recorded (--once), or no more
 	running map[string]*recording // by series
+
+	shown atomic.Pointer[[]*recording] // those of running, for who must not wait for mu
 }
 
 // recording is a recorder that runs, or is about to.
@@ -43,7 +48,7 @@ type recording struct {
 // newRecorders prepares the recorders of filebeat.inputs: certificates are
 // read, but nothing is received or written before start.
 func newRecorders(cfg *config.Config, o TailerOptions, log zerolog.Logger) (*recorders, error) {
-	r := &recorders{spool: cfg.InputSpool(), log: log, broken: make(chan error, 1), running: make(map[string]*recording), closed: o.Once}
+	r := &recorders{spool: cfg.InputSpool(), clock: cfg.ClockConfig(), log: log, broken: make(chan error, 1), running: make(map[string]*recording), closed: o.Once}
 	if o.Once && slices.ContainsFunc(cfg.Filebeat.Inputs, func(in tailer.InputConfig) bool { return in.Enabled && in.IsMQTT() }) {
 		log.Warn().Msg("--once: mqtt inputs receive nothing; what they have received before is shipped")
 	}
@@ -61,13 +66,20 @@ func (r *recorders) prepare(inputs []tailer.InputConfig) error {
 			errs = append(errs, r.add(in))
 		}
 	}
+	r.show()
 	return errors.Join(errs...)
+}
+
+// show makes what runs now visible to status and away; r.mu is held.
+func (r *recorders) show() {
+	list := slices.SortedFunc(maps.Values(r.running), func(a, b *recording) int { return strings.Compare(a.source.Name, b.source.Name) })
+	r.shown.Store(&list)
 }
 
 func (r *recorders) add(in *tailer.InputConfig) error {
 	g := &recording{source: config.MQTTSource(in), name: cmp.Or(in.ID, in.ClientID)}
 	var err error
-	g.rec, err = recorder.New(recorder.Config{Spool: r.spool, MQTT: []recorder.MQTTConfig{g.source}}, r.log)
+	g.rec, err = recorder.New(recorder.Config{Spool: r.spool, Clock: r.clock, MQTT: []recorder.MQTTConfig{g.source}}, r.log)
 	if err != nil {
 		return fmt.Errorf("mqtt input %s: %s", g.name, strings.NewReplacer("mqtt.0.", "", "ssl: ", "ssl.").Replace(err.Error()))
 	}
@@ -144,6 +156,7 @@ func (r *recorders) replace(inputs []tailer.InputConfig) error {
 			r.log.Error().Err(err).Msg("an mqtt input has ended; a change of its options starts it again")
 		})
 	}
+	r.show()
 	r.tellLeft()
 	return errors.Join(errs...)
 }
@@ -189,13 +202,24 @@ func (r *recorders) tellLeft() {
 	}
 }
 
-// status is that of all recorders.
+// status is that of all recorders, sorted by series. It waits for nothing but
+// memory.
 func (r *recorders) status() (s recorder.Status) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, g := range r.running {
+	for _, g := range *r.shown.Load() {
 		s.Series = append(s.Series, g.rec.Status().Series...)
 	}
-	slices.SortFunc(s.Series, func(a, b recorder.SeriesStatus) int { return strings.Compare(a.Name, b.Name) })
 	return s
+}
+
+// away says which inputs receive nothing now, and why. It waits for nothing but
+// memory.
+func (r *recorders) away() (list []string) {
+	for _, g := range *r.shown.Load() {
+		for _, s := range g.rec.Status().Series {
+			if text := absence(&s); text != "" {
+				list = append(list, "mqtt input "+g.name+" "+text)
+			}
+		}
+	}
+	return list
 }

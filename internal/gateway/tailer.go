@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -65,7 +66,7 @@ func OpenTailer(cfg *config.Config, log zerolog.Logger, opts ...TailerOptions) (
 		log.Warn().Msg("publishing is disabled: events are dropped, and count as acknowledged")
 		out = discard{out}
 	}
-	tc, err := tailerConfig(cfg, o, out.Lanes())
+	tc, err := tailerConfig(cfg, o, out.Lanes(), log)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +159,11 @@ func (t *Tailer) Run(ctx context.Context) error {
 	err := t.tailer.Run(shipping)
 	end()
 	beside.Wait()
-	return errors.Join(fault, err, t.output.close(), t.reg.Close())
+	unsent, closed := t.output.close(), t.reg.Close()
+	if err != nil && closed != nil && strings.HasSuffix(err.Error(), closed.Error()) {
+		closed = nil // the tailer has said it
+	}
+	return errors.Join(fault, err, unsent, closed)
 }
 
 // StatusText is one line about the tailer and the recorders of its mqtt inputs.
@@ -182,7 +187,7 @@ func (t *Tailer) Registry() *registry.Registry { return t.reg }
 
 // tailerConfig gathers the tailer's part of the configuration; lanes is the
 // number of the output's connections.
-func tailerConfig(cfg *config.Config, o TailerOptions, lanes int) (tailer.Config, error) {
+func tailerConfig(cfg *config.Config, o TailerOptions, lanes int, log zerolog.Logger) (tailer.Config, error) {
 	c := tailer.DefaultConfig()
 	c.Inputs = slices.Clone(cfg.Filebeat.Inputs)
 	host, err := os.Hostname()
@@ -215,11 +220,23 @@ func tailerConfig(cfg *config.Config, o TailerOptions, lanes int) (tailer.Config
 		c.DeadLetterPath = filepath.Join(cfg.Path.Data, c.DeadLetterPath)
 	}
 	c.Settle = settle
+	c.Times = segmentTimes(cfg, log)
 	c.Sealed = recorder.Sealed
 	if c.SpoolPath, err = filepath.Abs(cfg.InputSpool().Path); err != nil {
 		return c, fmt.Errorf("path.data: %w", err)
 	}
 	return c, nil
+}
+
+// segmentTimes looks up the clock of a segment's lines.
+func segmentTimes(cfg *config.Config, log zerolog.Logger) func(path string) tailer.Times {
+	times := recorder.NewTimes(cfg.ClockConfig(), component(log, "tailer"))
+	return func(path string) tailer.Times {
+		if s := times.Segment(path); s != nil {
+			return s
+		}
+		return nil
+	}
 }
 
 // settle makes what was read of a segment durable that is still written. The

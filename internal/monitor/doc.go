@@ -44,13 +44,22 @@
 // restart does not bring it back.
 //
 // Ready means healthy, and also: every input was started and its paths were
-// looked at once, and the output is reachable. Reachable is what the last
-// connections have shown: at least one host is not in an outage. An outage
-// begins with the first failure and ends with the next acknowledgement, not
-// with a mere connection, since a server that refuses every event accepts those
-// too. Before the first try, when there was nothing to send, the output counts
-// as reachable; and while there is nothing to send, an outage that has begun
-// lasts, since nobody looks. During a stop the program is not ready.
+// looked at once, the output is reachable, and every source of a recorder in
+// this process can be recorded from: the broker of an input of type mqtt, and
+// of the recorder (recorder.http) each broker and each serial port. Whoever is
+// not ready says so with one line for each reason.
+//
+// Reachable is what the last connections have shown: at least one host is not
+// in an outage. An outage begins with the first failure and ends with the next
+// acknowledgement, not with a mere connection, since a server that refuses every
+// event accepts those too. Before the first try, when there was nothing to send,
+// the output counts as reachable; and while there is nothing to send, an outage
+// that has begun lasts, since nobody looks. A broker counts as away until it has
+// accepted the session and the subscriptions, and a source whose segments can't
+// be written as well. During a stop the program is not ready.
+//
+// So readiness tells whether what comes in arrives right now. It is no reason for
+// a restart: what has come waits on disk. Liveness is /healthz.
 //
 // # Lag
 //

@@ -28,6 +28,7 @@ func (h *Health) obstacles() (list []string) {
 	case !h.Started:
 		list = append(list, "the inputs are being started")
 	}
+	list = append(list, h.Away...)
 	for _, host := range h.Hosts {
 		if host.Down == 0 {
 			return list

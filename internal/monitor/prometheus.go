@@ -73,11 +73,14 @@ func (m *Monitor) writeMetrics(w io.Writer, n *Numbers, files []File, h *Health)
 	x.gauge("sluice_healthy", "Whether /healthz answers 200.", truth(h.illness() == ""))
 	x.gauge("sluice_ready", "Whether /readyz answers 200.", truth(len(h.obstacles()) == 0))
 	m.processMetrics(x, &p)
-	eventMetrics(x, n)
-	outputMetrics(x, &n.Output)
-	registryMetrics(x, &n.Registry)
-	inputMetrics(x, n)
-	fileMetrics(x, n, files)
+	seriesMetrics(x, n.Series)
+	if m.info.OutputType != "" {
+		eventMetrics(x, n)
+		outputMetrics(x, &n.Output)
+		registryMetrics(x, &n.Registry)
+		inputMetrics(x, n)
+		fileMetrics(x, n, files)
+	}
 	_, err := w.Write(x.b)
 	return err
 }

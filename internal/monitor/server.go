@@ -215,7 +215,7 @@ func (m *Monitor) metrics(w http.ResponseWriter, r *http.Request) {
 	_ = m.writeMetrics(w, &q.numbers, q.files, &h) // the client has gone
 }
 
-// verdict answers with 200 and a word, or with 503 and the reasons.
+// verdict answers with 200 and a word, or with 503 and the reasons, one a line.
 func verdict(w http.ResponseWriter, word string, reasons []string) {
 	plain(w)
 	w.Header().Set("Cache-Control", "no-store")
@@ -224,7 +224,9 @@ func verdict(w http.ResponseWriter, word string, reasons []string) {
 		return
 	}
 	w.WriteHeader(http.StatusServiceUnavailable)
-	fmt.Fprintf(w, "not %s: %s\n", word, strings.Join(reasons, "; "))
+	for _, reason := range reasons {
+		fmt.Fprintf(w, "not %s: %s\n", word, reason)
+	}
 }
 
 func plain(w http.ResponseWriter) { w.Header().Set("Content-Type", "text/plain; charset=utf-8") }

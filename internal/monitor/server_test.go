@@ -265,6 +265,8 @@ func TestHealthAndReadiness(t *testing.T) {
 		"one of two":     {Health{Started: true, Hosts: []Host{down, up}}, 200, 200, "healthy\n", "ready\n"},
 		"output away":    {Health{Started: true, Hosts: []Host{down}}, 200, 503, "healthy\n", "not ready: b:2 has been away for 1m30s: refused\n"},
 		"stopping":       {Health{Started: true, Stopping: true}, 200, 503, "healthy\n", "not ready: the program is stopping\n"},
+		"broker away":    {Health{Started: true, Away: []string{"mqtt input x is not connected"}, Hosts: []Host{up}}, 200, 503, "healthy\n", "not ready: mqtt input x is not connected\n"},
+		"both away":      {Health{Started: true, Away: []string{"mqtt input x is not connected"}, Hosts: []Host{down}}, 200, 503, "healthy\n", "not ready: mqtt input x is not connected\nnot ready: b:2 has been away for 1m30s: refused\n"},
 		"a little late":  {Health{Started: true, Late: time.Minute}, 200, 200, "healthy\n", "ready\n"},
 		"the loop hangs": {Health{Started: true, Late: 2 * time.Minute}, 503, 503, "not healthy: the loop that looks for files is 2m0s late: a disk or a network file system may hang\n", "not ready: the loop that looks for files is 2m0s late: a disk or a network file system may hang\n"},
 	} {

@@ -35,6 +35,7 @@ type Numbers struct {
 	Output   Output
 	Registry Registry
 	Reload   Reload
+	Series   []Series // what the recorders in this process have recorded
 }
 
 // Queue is what is read and not yet acknowledged.
@@ -125,6 +126,9 @@ type Health struct {
 	Stopping bool
 	// Hosts are those of the output; none: it is always reachable.
 	Hosts []Host
+	// Away says of each source of a recorder in this process that can't be
+	// recorded from, in words, which one and why.
+	Away []string
 }
 
 // Info says who this is. Every field has a fixed value for a run.
@@ -136,7 +140,7 @@ type Info struct {
 	Commit      string
 	UUID        string // agent.id
 	EphemeralID string
-	OutputType  string
+	OutputType  string // empty: it only records
 	BatchSize   int
 	Clients     int // connections side by side
 	Started     time.Time
