@@ -20,7 +20,7 @@ MAX_ARM6 = 12000000
 RACE    ?=
 DEMO    ?=
 
-.PHONY: all build demo test lint vet fuzz bench cross test-arm generate clean deps
+.PHONY: all build demo test lint vet fuzz bench cross test-arm firmware generate clean deps
 
 all: build
 
@@ -34,13 +34,24 @@ FORCE:
 demo: build
 	bin/sluice demo $(DEMO)
 
+# What compiles the sketches for their chips.
+CHIP_TOOLS = avr-g++:gcc-avr /usr/lib/avr/include/avr/io.h:avr-libc \
+	/usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h:arduino-core-avr \
+	xtensa-lx106-elf-g++:gcc-xtensa-lx106 /usr/lib/xtensa-lx106-elf/include/stdio.h:picolibc-xtensa-lx106-elf
+
 # The system's packages that tests use: Mosquitto, and what builds and simulates
 # the firmware.
 deps:
-	@scripts/deps mosquitto:mosquitto mosquitto_sub:mosquitto-clients make:make gcc:gcc g++:g++ \
-		avr-g++:gcc-avr /usr/lib/avr/include/avr/io.h:avr-libc /usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h:arduino-core-avr \
+	@scripts/deps mosquitto:mosquitto mosquitto_sub:mosquitto-clients make:make gcc:gcc g++:g++ $(CHIP_TOOLS) \
 		/usr/include/simavr/sim_avr.h:libsimavr-dev /usr/include/libelf.h:libelf-dev /usr/include/bearssl.h:libbearssl-dev \
-		xtensa-lx106-elf-g++:gcc-xtensa-lx106 /usr/lib/xtensa-lx106-elf/include/stdio.h:picolibc-xtensa-lx106-elf qemu-system-xtensa:qemu-system-misc
+		qemu-system-xtensa:qemu-system-misc
+
+# The sketches, compiled for their chips: Uno, Mega 2560 and ESP8266. That of the
+# ESP8266 is linked by the Arduino IDE only, with the board package.
+firmware:
+	@scripts/deps make:make $(CHIP_TOOLS)
+	@$(MAKE) --no-print-directory -C firmware/avr all mega
+	@$(MAKE) --no-print-directory -C firmware/esp8266 chip
 
 # The timeout ends a test that hangs; a busy machine needs its time.
 test: deps vet

@@ -33,8 +33,13 @@ const (
 
 // filled puts defaults in the place of zero values.
 func (c ClockConfig) filled() ClockConfig {
-	if c.Hold == "" {
+	switch strings.ToLower(c.Hold) {
+	case "", holdAuto:
 		c.Hold = holdAuto
+	case holdTrue, "yes", "on", "y":
+		c.Hold = holdTrue
+	case holdFalse, "no", "off", "n":
+		c.Hold = holdFalse
 	}
 	if c.Wait == 0 {
 		c.Wait = defaultClockWait

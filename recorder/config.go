@@ -28,11 +28,13 @@ type SpoolConfig struct {
 	// missing. Default: /var/lib/sluice/spool.
 	Path string `config:"path"`
 	// SegmentBytes is the size at which a segment is sealed and the next one
-	// begins, in bytes, 4KiB to 2GiB; at most a quarter of max_bytes. A single
-	// longer record makes a longer segment. Default: 16MiB.
+	// begins, in bytes, 4KiB to 2GiB; the segments that are being written take at
+	// most a quarter of max_bytes, all series together. A single longer record
+	// makes a longer segment. Default: 16MiB.
 	SegmentBytes int64 `config:"segment_bytes,bytes"`
 	// MaxBytes bounds the segments in the spool together, in bytes, at least
-	// 64KiB. 0: only the disk bounds them. Default: 0.
+	// 64KiB, and 16KiB for each series. A record that is longer than a quarter of
+	// it may exceed it. 0: only the disk bounds them. Default: 0.
 	MaxBytes int64 `config:"max_bytes,bytes"`
 	// MinFree is how much of the file system stays free, in bytes: the registry
 	// needs some to note what is shipped, and the system its own. On a small
@@ -43,8 +45,9 @@ type SpoolConfig struct {
 	// again, and the broker keeps the messages. drop_oldest_acked: segments are
 	// deleted that are shipped and acknowledged to their last byte, before the
 	// cleaner would do it; if there are none, as block. drop_oldest: after
-	// those, the oldest segments are deleted although not all of their records
-	// were shipped; each such loss is logged, counted, and recorded as an event.
+	// those, the oldest segments, of the series that takes most room, are deleted
+	// although not all of their records were shipped; each such loss is logged,
+	// counted, and recorded as an event.
 	// Default: block.
 	WhenFull string `config:"when_full"`
 	// RotateEvery seals a segment when its period of the wall clock ends: 1h
@@ -65,10 +68,25 @@ type SpoolConfig struct {
 	FilePermissions uint32 `config:"file_permissions"`
 }
 
+// Bounds of segments in a spool with max_bytes: so many parts of it for those that
+// are being written, which nobody can delete; and the smallest size.
+const (
+	activeShare  = 4
+	leastSegment = 4 << 10
+)
+
+// Share lets so many series write their segments at the same time within
+// max_bytes, by a smaller segment_bytes. New does so for the series of one recorder.
+func (c *SpoolConfig) Share(series int) {
+	if c.MaxBytes > 0 && series > 0 {
+		c.SegmentBytes = min(c.SegmentBytes, max(c.MaxBytes/activeShare/int64(series), leastSegment))
+	}
+}
+
 // segmentBytes is the size at which segments are sealed.
 func (c *SpoolConfig) segmentBytes() int64 {
 	if c.MaxBytes > 0 {
-		return min(c.SegmentBytes, max(c.MaxBytes/4, 4<<10))
+		return min(c.SegmentBytes, max(c.MaxBytes/activeShare, leastSegment))
 	}
 	return c.SegmentBytes
 }

@@ -112,16 +112,24 @@
 // # A full spool
 //
 // Before a group is written, its bytes are held against max_bytes (all segments
-// in the folder) and min_free (the file system). At a bound, or when the disk
-// refuses a write for want of space, when_full decides. block: the group waits,
-// as with a failing disk, until a cleaner or somebody else has made room; nothing
+// in the folder; a record that is longer than a quarter of it counts as that) and
+// min_free (the file system). At a bound, or when the disk refuses a write for want
+// of space, when_full decides. block: the group waits, as with a failing disk, until a cleaner or somebody else has made room; nothing
 // is lost, and the broker keeps what comes. drop_oldest_acked: segments that are
 // shipped and acknowledged to their last byte are deleted, whatever their age,
-// the lowest numbers first; without any, as block. drop_oldest: after those, the
-// series' own oldest sealed segments go. An event of each (below) is a line of
-// the group that needs their room, and is durable before they are deleted; only
-// if the disk has no room even for that are they deleted first. The counters
-// dropped_* have the sum.
+// the lowest numbers first; without any, as block. drop_oldest: after those,
+// sealed segments go, again and again the first one of the series that takes most
+// of the room: a busy series costs a quiet one nothing. The segments that are being
+// written share a quarter of max_bytes, so that there are always others. One that
+// is over is sealed also while its series waits.
+//
+// What is dropped is accounted for, in this order: an event of each segment (below)
+// is a line of the group that needs its room, and durable; the segments, and the
+// sums with them, are noted in NAME.spool.json; they are deleted, by the next start
+// if need be. Only if the disk has no room even for that are they deleted first. An
+// event goes with its segment when that is dropped later: so each has the sum of
+// all before. One that can't be deleted is announced once. The counters dropped_*
+// have what this process has dropped.
 //
 // # Events
 //
@@ -130,14 +138,19 @@
 // payload, then the event's own fields; in text formats the topic is
 // $sluice/SERIES/EVENT and the payload an object with these fields.
 //
-//	dropped   segment, records, bytes, reason: a segment was deleted though not
-//	          all of its records may have been shipped
+//	dropped   segment, records, bytes, reason: a segment, maybe of another series
+//	          of the recorder, was deleted though not all of its records may have
+//	          been shipped. total: segments, records and bytes of all that the
+//	          series has dropped since it began. records are lines, events included
 //	gap       source, port, device, reason, since: from now on nothing is known of
 //	          a serial port. since is when its last byte came, or the start
 //	back      source, port, device, since, seconds: it is read again. Without
 //	          since: the recorder has started
 //	checksum  source, port, device, reason, and line to size as in a record: a
 //	          record whose checksum is wrong or missing
+//
+// since is by the clock as it was then: when the time of an event is corrected (see
+// "The clock"), since is not, and seconds counts.
 //
 // # The clock
 //

@@ -226,9 +226,15 @@ func (m *mqttSource) receive(r Record) {
 	if r.PropertiesCut {
 		m.once("properties of a message are longer than 256 KiB and were cut; further ones are flagged in their lines only")
 	}
-	if m.queue.put(r) {
-		m.stats.update(func(s *SeriesStatus) { s.Received++ })
-	}
+	took := m.queue.put(r)
+	m.stats.update(func(s *SeriesStatus) {
+		switch {
+		case took:
+			s.Received++
+		case r.once():
+			s.Lost++ // the recorder stops
+		}
+	})
 }
 
 // once logs a warning for the first time only. It is called by the goroutine

@@ -22,6 +22,7 @@ type queue struct {
 	waiting int64     // bytes in records
 	held    int64     // bytes in records and taken
 	count   int       // number of both
+	once    int       // how many of them nobody sends again
 	closed  bool
 	room    chan struct{} // closed when there is room again; nil when there is
 
@@ -54,6 +55,9 @@ func (q *queue) put(r Record) bool {
 	q.waiting += cost
 	q.held += cost
 	q.count++
+	if r.once() {
+		q.once++
+	}
 	if q.room == nil && q.full() {
 		q.room = make(chan struct{})
 	}
@@ -102,8 +106,12 @@ func (q *queue) take() []Record {
 // release frees the room of taken records and keeps their slice for reuse.
 func (q *queue) release(taken []Record) {
 	var bytes int64
+	once := 0
 	for i := range taken {
 		bytes += taken[i].cost()
+		if taken[i].once() {
+			once++
+		}
 	}
 	n := len(taken)
 	clear(taken)
@@ -111,6 +119,7 @@ func (q *queue) release(taken []Record) {
 	defer q.mu.Unlock()
 	q.held -= bytes
 	q.count -= n
+	q.once -= once
 	if cap(taken) <= 4096 {
 		q.spare = taken[:0]
 	}
@@ -133,4 +142,11 @@ func (q *queue) usage() (records int, bytes int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.count, q.held
+}
+
+// onlyOnce is how many of these nobody sends again.
+func (q *queue) onlyOnce() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.once
 }

@@ -47,6 +47,11 @@ type Record struct {
 // Truncated tells whether the payload was cut at max_payload or max_line.
 func (r *Record) Truncated() bool { return r.Size > len(r.Payload) }
 
+// once says that nobody sends the record again if it is lost.
+func (r *Record) once() bool {
+	return r.kind == kindSerial || r.kind == kindEvent || r.kind == kindRecord && r.QoS == 0
+}
+
 // kind tells records from the marks that travel among them, so that the writer
 // sees both in their order.
 type kind uint8

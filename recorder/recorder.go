@@ -39,6 +39,7 @@ func New(cfg Config, log zerolog.Logger) (*Recorder, error) {
 	}
 	r := &Recorder{cfg: cfg, log: log}
 	r.cfg.Spool = cfg.Spool.filled()
+	r.cfg.Spool.Share(len(cfg.MQTT) + len(cfg.Serial))
 	clock := newClock(cfg.Clock.filled())
 	r.retention = newRetention(r.cfg.Spool, log)
 	for i := range cfg.MQTT {
@@ -61,6 +62,7 @@ func New(cfg Config, log zerolog.Logger) (*Recorder, error) {
 func (r *Recorder) add(l *line, clock *clock) {
 	l.queue.clock = clock
 	l.writer.retention = r.retention
+	r.retention.series = append(r.retention.series, l.name)
 	r.lines = append(r.lines, l)
 }
 
@@ -171,7 +173,7 @@ func (l *line) open(ctx context.Context) error {
 	w := l.writer
 	var final error
 	err := w.insist(ctx, func() error {
-		err := l.openOnce()
+		err := w.relieve(ctx, l.openOnce())
 		if err != nil && !temporary(err) {
 			final = err
 			return nil

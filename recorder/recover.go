@@ -24,6 +24,8 @@ func (s *series) recover(settle func(open int64, sizes map[int64]int64) error) e
 	if err != nil {
 		return err
 	}
+	s.finishDrops(&state)
+	s.owe(&state)
 	numbers, err := s.numbers()
 	if err != nil {
 		return err
@@ -52,7 +54,8 @@ func (s *series) recover(settle func(open int64, sizes map[int64]int64) error) e
 			}
 		}
 	}
-	return s.save(seriesFile{Next: state.Next})
+	state.Active, state.NUL = "", false
+	return s.save(state)
 }
 
 // load reads the series' state. One that can't be read is set aside, and the

@@ -1,21 +1,17 @@
 package recorder
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
-
-	"sluice/internal/durable"
 )
 
 // The values of when_full.
@@ -37,15 +33,18 @@ type retention struct {
 	log  zerolog.Logger
 	free Free // nil: nobody knows what is acknowledged
 
-	mu   sync.Mutex
-	used int64 // bytes in segments, as known; at least what there is
-	seen bool  // used was counted
+	series []string // of this recorder
+
+	mu     sync.Mutex
+	used   int64           // bytes in segments, as known
+	seen   time.Time       // when used was counted
+	picked map[string]bool // names of segments that somebody is about to drop
 
 	statfs func(path string, st *syscall.Statfs_t) error
 }
 
 func newRetention(cfg SpoolConfig, log zerolog.Logger) *retention {
-	return &retention{cfg: cfg, log: log, statfs: syscall.Statfs}
+	return &retention{cfg: cfg, log: log, picked: map[string]bool{}, statfs: syscall.Statfs}
 }
 
 // segmentFile is a segment in the spool.
@@ -80,7 +79,7 @@ func (r *retention) admit(ctx context.Context, s *series, n int64, pressed bool)
 		return nil, nil
 	}
 	if r.cfg.WhenFull == whenFullDrop {
-		if victims, faultErr = r.oldest(s, need); len(victims) > 0 {
+		if victims, faultErr = r.oldest(s.name, need); len(victims) > 0 {
 			return victims, nil
 		}
 	}
@@ -90,12 +89,14 @@ func (r *retention) admit(ctx context.Context, s *series, n int64, pressed bool)
 // need returns by how many bytes n more would exceed a bound, and says which.
 func (r *retention) need(n int64) (need int64, err error) {
 	if bound := r.cfg.MaxBytes; bound > 0 {
-		if !r.seen || r.used+n > bound {
+		// A single record may be longer than all of the bound.
+		part := min(n, bound/activeShare)
+		if r.used+part > bound || time.Since(r.seen) > recount {
 			if err := r.count(); err != nil {
 				return 0, err
 			}
 		}
-		if over := r.used + n - bound; over > 0 {
+		if over := r.used + part - bound; over > 0 {
 			need = over
 			err = fmt.Errorf("%w: %d bytes are in segments in %s, spool.max_bytes is %d; what is shipped must be cleaned, or more be allowed (spool.max_bytes, spool.when_full)", errBound, r.used, r.cfg.Path, bound)
 		}
@@ -119,13 +120,16 @@ func (r *retention) need(n int64) (need int64, err error) {
 // freeShare bounds min_free on small file systems: a twentieth of them.
 const freeShare = 20
 
+// recount is how often the spool is looked at: others may write there, too.
+const recount = 5 * time.Second
+
 // count looks at what is in the spool.
 func (r *retention) count() error {
 	list, err := r.segments()
 	if err != nil {
 		return err
 	}
-	r.used, r.seen = 0, true
+	r.used, r.seen = 0, time.Now()
 	for _, s := range list {
 		r.used += s.size
 	}
@@ -173,128 +177,47 @@ func (r *retention) drain(ctx context.Context, need int64) (int64, error) {
 	return freed, err
 }
 
-// oldest picks sealed segments of a series, the oldest first. The active one,
-// and the newest, stay.
-func (r *retention) oldest(s *series, need int64) (victims []segmentFile, err error) {
-	list, err := r.segments()
+// oldest picks sealed segments: again and again the first one of the series that
+// takes most of the room, so that a busy series costs a quiet one nothing.
+func (r *retention) oldest(own string, need int64) (victims []segmentFile, err error) {
+	all, err := r.segments() // by name, and so by number
 	if err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(f segmentFile) bool {
-		return f.series != s.name || s.active != nil && f.number >= s.active.number
-	})
-	slices.SortFunc(list, func(a, b segmentFile) int { return int(a.number - b.number) })
-	for _, f := range list {
-		if need <= 0 {
-			break
+	var list []segmentFile
+	sizes := map[string]int64{}
+	for _, f := range all {
+		name := segmentName(f.series, f.number)
+		if f.series != own && !slices.Contains(r.series, f.series) || r.picked[name] {
+			continue
 		}
+		if sealed, _, err := Sealed(filepath.Join(r.cfg.Path, name)); err == nil && sealed {
+			list = append(list, f)
+			sizes[f.series] += f.size
+		}
+	}
+	for need > 0 && len(list) > 0 {
+		first := -1
+		for i := range list {
+			if first < 0 || sizes[list[i].series] > sizes[list[first].series] {
+				first = i
+			}
+		}
+		f := list[first]
+		list = append(list[:first], list[first+1:]...)
+		sizes[f.series] -= f.size
 		need -= f.size
+		r.picked[segmentName(f.series, f.number)] = true
 		victims = append(victims, f)
 	}
 	return victims, nil
 }
 
-// loss is what an event of dropped segments says.
-type loss struct {
-	Segment string `json:"segment"`
-	Records int64  `json:"records"`
-	Bytes   int64  `json:"bytes"`
-	Reason  string `json:"reason"`
-}
-
-const eventDropped = "dropped"
-
-// drop makes the event of a segment that will be deleted although it was not
-// acknowledged.
-func (s *series) drop(f segmentFile) (Record, loss, error) {
-	path := s.path(segmentName(f.series, f.number))
-	lines, err := countLines(path)
-	if err != nil {
-		return Record{}, loss{}, err
+// unpick leaves segments to whoever must make room next.
+func (r *retention) unpick(losses []loss) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range losses {
+		delete(r.picked, l.Segment)
 	}
-	l := loss{Segment: filepath.Base(path), Records: lines, Bytes: f.size, Reason: "the spool is full"}
-	b, err := json.Marshal(l)
-	if err != nil {
-		return Record{}, loss{}, err
-	}
-	return newEvent(s.name, eventDropped, b), l, nil
-}
-
-func countLines(path string) (n int64, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	for buf := make([]byte, 64<<10); ; {
-		k, err := f.Read(buf)
-		n += int64(bytes.Count(buf[:k], []byte{'\n'}))
-		if errors.Is(err, io.EOF) {
-			return n, nil
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-}
-
-// dropping is what a group does about a full spool.
-type dropping struct {
-	losses []loss
-	paths  []string
-}
-
-// makeRoom applies the operator's choice before a group is written. Events of
-// what will be dropped become lines of the group.
-func (w *writer) makeRoom(ctx context.Context) error {
-	g := &w.group
-	if w.retention == nil || len(g.dropping.paths) > 0 {
-		return nil
-	}
-	victims, err := w.retention.admit(ctx, w.series, int64(len(g.lines)), w.pressed)
-	if err != nil {
-		return err
-	}
-	for _, f := range victims {
-		r, l, err := w.series.drop(f)
-		if err != nil {
-			return fmt.Errorf("drop the oldest segment: %w", err)
-		}
-		w.queue.clock.stamp(&r)
-		g.lines = append(w.format.appendLine(g.lines, &r), '\n')
-		g.dropping.losses = append(g.dropping.losses, l)
-		g.dropping.paths = append(g.dropping.paths, w.series.path(l.Segment))
-	}
-	return nil
-}
-
-// settleRoom deletes what a group has announced: after it was written, or
-// before, if there is no room even for that.
-func (w *writer) settleRoom(err error) {
-	d := &w.group.dropping
-	noSpace := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-	w.pressed = noSpace && w.retention != nil && w.retention.cfg.WhenFull != whenFullBlock
-	if err == nil && w.retention != nil {
-		w.retention.wrote(int64(len(w.group.lines)))
-	}
-	if len(d.losses) == 0 || err != nil && !noSpace {
-		return
-	}
-	for i, l := range d.losses {
-		if err := durable.Remove(d.paths[i]); err != nil && !errors.Is(err, os.ErrNotExist) {
-			w.log.Error().Err(err).Str("segment", l.Segment).Msg("a segment that was to be dropped stays behind")
-			continue
-		}
-		if w.retention != nil {
-			w.retention.wrote(-l.Bytes)
-		}
-		w.stats.update(func(s *SeriesStatus) {
-			s.DroppedSegments++
-			s.DroppedRecords += l.Records
-			s.DroppedBytes += l.Bytes
-		})
-		w.log.Warn().Str("segment", l.Segment).Int64("records", l.Records).Int64("bytes", l.Bytes).
-			Msg("the spool is full: the oldest segment was deleted although not all of it was acknowledged (spool.when_full: drop_oldest)")
-	}
-	*d = dropping{} // the lines about them stay in the group
 }

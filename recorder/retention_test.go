@@ -24,7 +24,7 @@ type fullSpool struct {
 	n   int // records written
 }
 
-func newFullSpool(t *testing.T, dir string, change func(*SpoolConfig)) *fullSpool {
+func newFullSpool(t *testing.T, dir string, change func(*SpoolConfig), name ...string) *fullSpool {
 	t.Helper()
 	cfg := DefaultConfig().Spool
 	cfg.Path, cfg.MinFree = dir, 0
@@ -32,7 +32,7 @@ func newFullSpool(t *testing.T, dir string, change func(*SpoolConfig)) *fullSpoo
 	must(t, cfg.Validate())
 	f, err := compileFormat("json")
 	must(t, err)
-	s, err := openSeries("mqtt", cfg, false, zerolog.Nop())
+	s, err := openSeries(append(name, "mqtt")[0], cfg, false, zerolog.Nop())
 	must(t, err)
 	t.Cleanup(func() {
 		if s.active != nil {

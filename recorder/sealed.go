@@ -21,6 +21,10 @@ type seriesFile struct {
 	Active string `json:"active"`
 	// NUL says that the active segment's lines hold NUL bytes that are meant.
 	NUL bool `json:"nul,omitempty"`
+	// Dropped is what was deleted so far although it was not acknowledged
+	// (when_full: drop_oldest). Dropping are segments whose deletion is announced.
+	Dropped  losses   `json:"dropped,omitzero"`
+	Dropping []string `json:"dropping,omitempty"`
 }
 
 const (

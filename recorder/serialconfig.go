@@ -94,7 +94,8 @@ type SerialConfig struct {
 	// Default: 20000.
 	QueueRecords int `config:"queue_records"`
 	// Format is "json" (one object a line), or a format string of mosquitto_sub,
-	// such as "%I %t %p"; %t is the port and %p the record. Default: json.
+	// such as "%I %t %p"; %t is the port and %p the record. Which records are
+	// partial or cut is shown in JSON only. Default: json.
 	Format string `config:"format"`
 }
 

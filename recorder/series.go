@@ -28,8 +28,9 @@ type series struct {
 	state  seriesFile
 	active *segment // nil: none
 	sealed int64    // sealed since the start
+	owed   []loss   // dropped since the start, and not announced yet
 
-	// fail is asked before each step ("write", "cut") and may fail it. Tests
+	// fail is asked before each step ("write", "cut", "drop") and may fail it. Tests
 	// only.
 	fail func(step string) error
 }
@@ -61,7 +62,7 @@ func (s *series) lockFile() error {
 	if err != nil {
 		return explainFolder(s.dir, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flockSoon(f); err != nil {
 		holder, _ := io.ReadAll(io.LimitReader(f, 20))
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -75,6 +76,19 @@ func (s *series) lockFile() error {
 	}
 	s.lock = f
 	return nil
+}
+
+// lockPatience is how long a lock may take: the process that held it may be on
+// its way out, or a child of it that has not begun its own program yet.
+const lockPatience = time.Second
+
+func flockSoon(f *os.File) (err error) {
+	for begun := time.Now(); ; time.Sleep(lockPatience / 20) {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) || time.Since(begun) > lockPatience {
+			return err
+		}
+	}
 }
 
 // unlock ends the series' use.
@@ -177,7 +191,9 @@ func (s *series) begin(now time.Time) error {
 	name := segmentName(s.name, number)
 	// The number is used up before the file exists, so that it can never be
 	// given twice; the same write seals the segment before.
-	if err := s.save(seriesFile{Next: number + 1, Active: name, NUL: s.nul}); err != nil {
+	next := s.state
+	next.Next, next.Active, next.NUL = number+1, name, s.nul
+	if err := s.save(next); err != nil {
 		return fmt.Errorf("begin segment: %w", err)
 	}
 	file, err := durable.OpenFile(s.path(name), os.FileMode(s.cfg.FilePermissions))
@@ -286,7 +302,9 @@ func (s *series) seal() error {
 	if s.state.Active == "" {
 		return nil
 	}
-	if err := s.save(seriesFile{Next: s.state.Next}); err != nil {
+	next := s.state
+	next.Active, next.NUL = "", false
+	if err := s.save(next); err != nil {
 		return fmt.Errorf("seal segment: %w", err)
 	}
 	return nil

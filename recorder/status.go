@@ -37,6 +37,9 @@ type SeriesStatus struct {
 	Duplicates int64 `json:"duplicates"`
 	Repeats    int64 `json:"repeats"`
 	Excluded   int64 `json:"excluded"`
+	// Lost counts records that came and could not be written before the end, and
+	// that nobody sends again: of QoS 0, or of a serial port.
+	Lost int64 `json:"lost,omitempty"`
 	// Truncated counts records whose payload was longer than max_payload or
 	// max_line.
 	Truncated int64 `json:"truncated"`

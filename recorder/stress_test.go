@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -61,9 +62,10 @@ func TestDiskThatRefuses(t *testing.T) {
 				p := s.session(false)
 				p.send(1, "before")
 				p.acked(1)
-				refuse := true
+				var refuse atomic.Bool
+				refuse.Store(true)
 				s.lines0().fail = func(step string) error {
-					if step == "write" && refuse {
+					if step == "write" && refuse.Load() {
 						return errno
 					}
 					return nil
@@ -74,7 +76,7 @@ func TestDiskThatRefuses(t *testing.T) {
 				if st := s.status(); !st.Blocked || !st.Connected || !strings.Contains(st.LastError, errno.Error()) {
 					t.Errorf("status %+v", st)
 				}
-				refuse = false
+				refuse.Store(false)
 				p.acked(2, 3)
 				p.release(3)
 				s.bye(p)

@@ -23,16 +23,16 @@ type Times struct {
 
 	mu     sync.Mutex
 	tables map[string]*timesTable // by path of NAME.clock.json
+	told   bool                   // that lines are held
 	now    func() time.Time
 }
 
 // timesTable is a NAME.clock.json as it was read last.
 type timesTable struct {
-	size  int64
-	mtime time.Time
-	file  clockFile
-	lead  *lead // nil: the lines' times can't be found
-	told  bool  // that it can't be read
+	info os.FileInfo
+	file clockFile
+	lead *lead // nil: the lines' times can't be found
+	told bool  // that it can't be read
 }
 
 // NewTimes prepares the reading of segments on the machine that recorded them.
@@ -80,7 +80,7 @@ func (t *Times) table(path string) *timesTable {
 		return nil
 	}
 	old := t.tables[path]
-	if old != nil && old.size == info.Size() && old.mtime.Equal(info.ModTime()) {
+	if old != nil && old.info != nil && os.SameFile(old.info, info) && old.info.Size() == info.Size() && old.info.ModTime().Equal(info.ModTime()) {
 		return old
 	}
 	file, err := readClockFile(path)
@@ -90,9 +90,10 @@ func (t *Times) table(path string) *timesTable {
 		}
 		table := cmp.Or(old, &timesTable{})
 		table.told = true
+		t.tables[path] = table
 		return table
 	}
-	table := &timesTable{size: info.Size(), mtime: info.ModTime(), file: file, lead: newLead(file.Format)}
+	table := &timesTable{info: info, file: file, lead: newLead(file.Format)}
 	t.tables[path] = table
 	return table
 }
@@ -146,6 +147,7 @@ func (s *SegmentTimes) Ready(offset int64) int64 {
 			continue
 		}
 		if p.s.Held && !p.known && s.times.waits(&p.s) {
+			s.times.tell()
 			return max(p.from, offset)
 		}
 	}
@@ -156,6 +158,19 @@ func (s *SegmentTimes) Ready(offset int64) int64 {
 // only in the same start of the machine, and for a while.
 func (t *Times) waits(s *stretch) bool {
 	return s.Boot == t.clock.boot && t.clock.monotonic(t.now()) < t.wait
+}
+
+// tell logs once that lines are held.
+func (t *Times) tell() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.told {
+		return
+	}
+	t.told = true
+	left := t.wait - t.clock.monotonic(t.now())
+	t.log.Warn().Stringer("at_most", left.Round(time.Second)).
+		Msg("the machine's clock is not synchronised: what was recorded by it is shipped when it is, or after clock.wait (recorder.clock)")
 }
 
 // Line corrects the line at offset. The fields are what an event of it must

@@ -74,6 +74,9 @@ func (f *faults) under(prefix string, err error) {
 func (c *Config) Validate() error {
 	var f faults
 	f.under("spool", c.Spool.Validate())
+	if n := int64(len(c.MQTT) + len(c.Serial)); n > 0 && c.Spool.MaxBytes >= 64<<10 && c.Spool.MaxBytes < n*activeShare*leastSegment {
+		f.add("spool.max_bytes", "%d bytes are too few for %d series; %d at least", c.Spool.MaxBytes, n, n*activeShare*leastSegment)
+	}
 	c.Clock.validate(&f)
 	seen := map[string]string{}
 	for i := range c.MQTT {

@@ -77,9 +77,14 @@ func (w *writer) run(ctx context.Context, src source) error {
 // giveUp leaves what could not be recorded to the broker.
 func (w *writer) giveUp(err error) error {
 	n, _ := w.queue.usage()
+	lost := w.queue.onlyOnce()
+	w.stats.update(func(s *SeriesStatus) { s.Lost += int64(lost) })
 	fate := "messages could not be recorded and are not acknowledged, the broker will deliver them again"
-	if w.table == nil {
+	switch {
+	case w.table == nil:
 		fate = "records of a serial port could not be written and are lost"
+	case lost > 0:
+		fate += fmt.Sprintf(", but for %d of QoS 0, which are lost", lost)
 	}
 	err = fmt.Errorf("stop: %d %s: %w", n, fate, err)
 	if w.table != nil && len(w.group.ends) > 0 {
@@ -247,6 +252,9 @@ func (w *writer) resetGroup() {
 	g := &w.group
 	if cap(g.lines) > keptLines {
 		g.lines = nil
+	}
+	if w.retention != nil {
+		w.retention.unpick(g.dropping.losses)
 	}
 	*g = group{lines: g.lines[:0], ends: g.ends[:0], slots: g.slots[:0]}
 	if w.table != nil {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -36,6 +37,8 @@ const (
 	BadSum = "badsum" // a bit has turned
 	Short  = "short"  // the answer breaks off
 	Zero   = "zero"   // 40 zeros, whose checksum is right
+	Quick  = "quick"  // the shortest pulses that the data sheet allows
+	Slow   = "slow"   // the longest
 )
 
 // Stat is what a board has counted since its start.
@@ -131,7 +134,7 @@ func (b *Board) Env(humidity, temperature float64) error {
 	return b.do("env %g %g", humidity, temperature)
 }
 
-// DHT sets how the sensor behaves: OK, Dead, BadSum, Short or Zero.
+// DHT sets how the sensor behaves: one of the above.
 func (b *Board) DHT(mode string) error { return b.do("dht %s", mode) }
 
 // Supply sets the board's supply in millivolts.
@@ -149,6 +152,22 @@ func (b *Board) Reset() error { return b.do("reset") }
 // Hang stops the program where it is. Only a reset, the watchdog's for example,
 // gets it going again.
 func (b *Board) Hang() error { return b.do("hang") }
+
+// Freeze stops the board with everything in it: the port stays and says nothing. It
+// obeys nothing but Thaw until then.
+func (b *Board) Freeze() error { return b.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen board go on; of the time between it knows nothing.
+func (b *Board) Thaw() error { return b.signal(syscall.SIGCONT) }
+
+func (b *Board) signal(s syscall.Signal) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.cmd.Process.Signal(s); err != nil {
+		return fmt.Errorf("avr board: %s: %w", s, err)
+	}
+	return nil
+}
 
 // Baud lets the chip send and receive at this rate, whatever the sketch believes;
 // 0 sets it right again.

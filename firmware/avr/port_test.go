@@ -176,6 +176,9 @@ func TestBoardRefuses(t *testing.T) {
 			t.Errorf("%s as firmware: %v", f.ELF, err)
 		}
 	}
+	if _, err := Build(workshop, Settings{"DEVICE_ID": `"two words"`}); err == nil || !strings.Contains(err.Error(), "DEVICE_ID is one word") {
+		t.Errorf("a name that breaks lines: %v", err)
+	}
 	if _, err := Build(workshop, Settings{"PERIOD_MS": "1999"}); err == nil || !strings.Contains(err.Error(), "PERIOD_MS is 2000") {
 		t.Errorf("a period too short for the sensor: %v", err)
 	}

@@ -24,6 +24,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"sluice/firmware/sketch"
 )
 
 // user and password are the sensor's at the broker.
@@ -152,7 +154,7 @@ persistence_location %[4]s/
 
 func (b *broker) run(name string, args ...string) {
 	b.t.Helper()
-	path, err := findProgram(name)
+	path, err := sketch.Find(name)
 	must(b.t, err)
 	if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
 		b.t.Fatalf("%s: %v: %s", name, err, out)
@@ -169,7 +171,7 @@ func (b *broker) renew(days int) {
 
 func (b *broker) start() {
 	b.t.Helper()
-	path, err := findProgram("mosquitto")
+	path, err := sketch.Find("mosquitto")
 	must(b.t, err)
 	b.cmd = exec.Command(path, "-c", filepath.Join(b.dir, "mosquitto.conf"))
 	b.cmd.Stdout, b.cmd.Stderr = b.log, b.log
@@ -341,6 +343,14 @@ func boot(t *testing.T, c Config, o Options) *Sensor {
 			if err := s.Stop(); err != nil {
 				t.Error(err)
 			}
+		}
+		for _, secret := range []string{c.Password, "its password"} {
+			if strings.Contains(s.Output(), secret) {
+				t.Errorf("the sketch has printed the secret %q", secret)
+			}
+		}
+		if strings.Contains(s.Output(), "dht asked too early") {
+			t.Error("the sensor was not given its two seconds")
 		}
 		if t.Failed() {
 			out := s.Output()

@@ -1,19 +1,14 @@
 package esp8266
 
 import (
-	"bytes"
 	"embed"
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"io/fs"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"sync"
+
+	"sluice/firmware/sketch"
 )
 
 // sources holds all that make needs. Embedding it makes the test cache see a
@@ -26,29 +21,15 @@ var sources embed.FS
 // take.
 const Packages = "g++ make libbearssl-dev gcc-xtensa-lx106 picolibc-xtensa-lx106-elf qemu-system-misc mosquitto mosquitto-clients"
 
-// Missing names the tools that this machine lacks, or is nil. They are in
-// Packages.
-func Missing() []string {
-	var missing []string
-	for _, name := range []string{"g++", "make", "timeout", "xtensa-lx106-elf-g++", "qemu-system-xtensa", "mosquitto", "mosquitto_passwd"} {
-		if _, err := findProgram(name); err != nil {
-			missing = append(missing, name)
-		}
-	}
-	for _, file := range []string{"/usr/include/bearssl.h", "/usr/lib/xtensa-lx106-elf/include/stdint.h"} {
-		if _, err := os.Stat(file); err != nil {
-			missing = append(missing, file)
-		}
-	}
-	return missing
+var tools = sketch.Tools{
+	Programs: []string{"g++", "make", "timeout", "xtensa-lx106-elf-g++", "qemu-system-xtensa", "mosquitto", "mosquitto_passwd"},
+	Files:    []string{"/usr/include/bearssl.h", "/usr/lib/xtensa-lx106-elf/include/stdint.h"},
+	Packages: Packages,
 }
 
-func findProgram(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	return exec.LookPath(filepath.Join("/usr/sbin", name))
-}
+// Missing names the tools that this machine lacks, or is nil. They are in
+// Packages.
+func Missing() []string { return tools.Missing() }
 
 // Config is what a sketch is built with.
 type Config struct {
@@ -79,40 +60,23 @@ func Build(dir string, c Config) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := fnv.New64a()
-	fmt.Fprint(sum, secrets, c.Sanitize)
-	name := "sketch-" + strconv.FormatUint(sum.Sum64(), 36)
+	name := sketch.Name(secrets, c.Sanitize)
 	building.Lock()
 	defer building.Unlock()
 	if err := unpack(dir); err != nil {
 		return "", err
 	}
-	if err := writeChanged(filepath.Join(dir, "build", name, "secrets.h"), []byte(secrets)); err != nil {
+	if err := sketch.WriteChanged(filepath.Join(dir, "build", name, "secrets.h"), []byte(secrets)); err != nil {
 		return "", err
 	}
 	args := []string{"host", "NAME=" + name}
 	if c.Sanitize {
 		args = append(args, "SANITIZE=1")
 	}
-	if _, err := runMake(dir, args...); err != nil {
+	if _, err := tools.Make(dir, args...); err != nil {
 		return "", err
 	}
 	return filepath.Join(dir, "build", name, "sensor"), nil
-}
-
-// runMake runs make in an unpacked folder and returns what it printed.
-func runMake(dir string, args ...string) (string, error) {
-	cmd := exec.Command("make", append([]string{"-j2", "-C", dir}, args...)...)
-	// Settings of a make that runs the tests are not for this one.
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") || strings.HasPrefix(v, "MFLAGS") })
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		if missing := Missing(); missing != nil {
-			err = fmt.Errorf("%w; %s missing: apt-get install %s", err, strings.Join(missing, ", "), Packages)
-		}
-		return "", fmt.Errorf("make %s: %w\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out), nil
 }
 
 // secrets is the text of secrets.h.
@@ -136,14 +100,7 @@ func (c Config) secrets() (string, error) {
 	} else {
 		fmt.Fprintf(&b, "static const char CA_CERT[] PROGMEM = %s;\n", quote(c.CA))
 	}
-	var names []string
-	for name := range c.Settings {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		fmt.Fprintf(&b, "#define %s %s\n", name, c.Settings[name])
-	}
+	b.WriteString(sketch.Defines(c.Settings))
 	return b.String(), nil
 }
 
@@ -160,28 +117,6 @@ func quote(s string) string {
 	return string(append(b, '"'))
 }
 
-// unpack writes the sources below dir. Files that are there already keep their
-// times, for make.
-func unpack(dir string) error {
-	return fs.WalkDir(sources, ".", func(path string, d fs.DirEntry, err error) error {
-		// Whoever flashes a device from this tree has a secrets.h of theirs.
-		if err != nil || d.IsDir() || path == "sensor/secrets.h" {
-			return err
-		}
-		text, err := sources.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return writeChanged(filepath.Join(dir, filepath.FromSlash(path)), text)
-	})
-}
-
-func writeChanged(path string, text []byte) error {
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
-		return nil
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, text, 0o644)
-}
+// unpack writes the sources below dir. Whoever flashes a device from this tree has
+// a secrets.h of theirs, which is not for tests.
+func unpack(dir string) error { return sketch.Unpack(sources, dir, "sensor/secrets.h") }

@@ -323,6 +323,8 @@ func TestWiFiLost(t *testing.T) {
 	sub.await("status", "online")
 	sub.await("feeds/0/humid", "60.0")
 	awaitHealth(t, sub, "two WiFi connections", func(h health) bool { return h.WiFi == 2 && h.MQTT == 2 })
+	must(t, s.StickWiFi())
+	awaitHealth(t, sub, "a third one, begun anew", func(h health) bool { return h.WiFi == 3 && h.MQTT == 3 })
 }
 
 // Without a broker for RESTART_AFTER the chip starts anew and keeps its counts.
@@ -408,6 +410,29 @@ func TestDeepSleep(t *testing.T) {
 	}
 	b.start()
 	sub.await("feeds/0/humid", "70.0")
+}
+
+// The birth message of a sleeper is told when there is a broker at last, not only at
+// power-on, and then not again.
+func TestBirthOfASleeper(t *testing.T) {
+	needTools(t)
+	t.Parallel()
+	b := newBroker(t)
+	sub := b.subscribe()
+	b.kill()
+	c := b.config()
+	c.Settings = map[string]string{"DEEP_SLEEP": "1", "SLEEP_TIME": "10000", "AWAKE_TIME": "150000"}
+	s := boot(t, c, Options{Speed: 300})
+	prints(t, s, "host: reset 5", 1)
+	b.start()
+	sub.await("status", "asleep")
+	sub.await("feeds/0/humid", "50.0")
+	prints(t, s, "host: reset 5", strings.Count(s.Output(), "host: reset 5")+1)
+	must(t, s.SetReading(60, 20))
+	sub.await("feeds/0/humid", "60.0")
+	if got := sub.payloads("status"); len(got) != 1 {
+		t.Errorf("the status was told as %v", got)
+	}
 }
 
 // A broker that is none: after the handshake it sends whatever it likes.

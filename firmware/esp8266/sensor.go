@@ -99,7 +99,7 @@ func (s *Sensor) SetReading(humidity, temperature float64) error {
 }
 
 // SetFault makes the sensor fail: "dead" (no answer), "short" (it breaks off),
-// "checksum" or "range" (120 % humidity).
+// "checksum", "range" (120 % humidity) or "noise" (edges without end on its wire).
 func (s *Sensor) SetFault(word string) error { return s.command("dht %s", word) }
 
 // SetClock sets by how much NTP is wrong, in whole seconds.
@@ -110,6 +110,10 @@ func (s *Sensor) SetNTP(on bool) error { return s.command("ntp %s", onOff(on)) }
 
 // SetWiFi sets whether there is a WLAN.
 func (s *Sensor) SetWiFi(on bool) error { return s.command("wifi %s", onOff(on)) }
+
+// StickWiFi loses the WLAN in a way that the chip's own code does not mend: only
+// beginning again does.
+func (s *Sensor) StickWiFi() error { return s.command("wifi stuck") }
 
 // SetSpeed sets how often the chip's clock is faster than ours.
 func (s *Sensor) SetSpeed(speed float64) error { return s.command("speed %s", formatFloat(speed)) }

@@ -28,7 +28,7 @@ func TestCore(t *testing.T) {
 	must(t, unpack(dir))
 	for _, target := range []string{"chip", "test", "test-san", "test-chip"} {
 		t.Run(target, func(t *testing.T) {
-			out, err := runMake(dir, target)
+			out, err := tools.Make(dir, target)
 			must(t, err)
 			if target != "chip" && !strings.Contains(out, " 0 failed: PASS") {
 				t.Errorf("the tests did not pass:\n%s", out)
@@ -38,6 +38,68 @@ func TestCore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A setting that can't be ends the compilation with a word about it.
+func TestBadSettings(t *testing.T) {
+	needTools(t)
+	t.Parallel()
+	for _, k := range []struct {
+		settings map[string]string
+		want     []string
+	}{
+		{
+			map[string]string{
+				"HUM_DELTA": "0", "SLEEP_TIME": "1999", "DHT_PIN": "16", "KEEPALIVE": "65536", "PREFIX": `"barn/#"`,
+				"FEED_HUM": `"/` + strings.Repeat("x", 95) + `"`,
+			},
+			[]string{"HUM_DELTA and TEM_DELTA", "SLEEP_TIME is 2000", "GPIO16", "KEEPALIVE is", "no # and +", "a topic is 100"},
+		},
+		{
+			map[string]string{"DEEP_SLEEP": "1", "SLEEP_TIME": "14400000", "CLOCK_WAIT": "30000", "TEM_DELTA": "0.04"},
+			[]string{"10800000 (3 h)", "CLOCK_WAIT is less", "HUM_DELTA and TEM_DELTA"},
+		},
+	} {
+		dir, err := workshop()
+		must(t, err)
+		_, err = Build(dir, Config{Host: "127.0.0.1", Port: 8883, User: user, Password: password, CA: "none", Settings: k.settings})
+		for _, want := range k.want {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v: nothing about %q: %v", k.settings, want, err)
+			}
+		}
+	}
+}
+
+// A CA or fingerprint that is none is told at the start, not only as a failed
+// handshake. And secrets.h is nothing that git takes.
+func TestBadSecrets(t *testing.T) {
+	needTools(t)
+	t.Parallel()
+	for want, c := range map[string]Config{
+		"tls: CA_CERT holds no certificate in PEM": {CA: "none"},
+		"tls: FINGERPRINT is not 20 bytes in hex":  {Fingerprint: "12 34"},
+	} {
+		c.Host, c.Port, c.User, c.Password = "127.0.0.1", 9, user, password
+		prints(t, boot(t, c, Options{Speed: 10}), want, 1)
+	}
+	ignored, err := os.ReadFile(".gitignore")
+	must(t, err)
+	if !slices.Contains(strings.Split(string(ignored), "\n"), "/sensor/secrets.h") {
+		t.Error(".gitignore lacks sensor/secrets.h")
+	}
+}
+
+// A connection that fails in the very call that opens it waits as any other does.
+func TestCredentialsTooLong(t *testing.T) {
+	needTools(t)
+	t.Parallel()
+	b := newBroker(t)
+	c := b.config()
+	c.Password = strings.Repeat("x", 480)
+	s := boot(t, c, Options{Speed: 100})
+	prints(t, s, "link: lost (too long), next try in", 3)
+	doubling(t, waits(s)[:3])
 }
 
 // health is what the sketch tells about itself.
@@ -188,6 +250,7 @@ func TestSensorFaults(t *testing.T) {
 	sub := b.subscribe()
 	c := b.config()
 	c.Settings = map[string]string{"SLEEP_TIME": "20000", "MAX_AGE": "30000", "HEALTH_TIME": "30000"}
+	c.Sanitize = true
 	s := boot(t, c, Options{Speed: 100, Reading: "55.3 21.4"})
 	sub.await("feeds/0/temp", "21.4")
 	for _, k := range []struct {
@@ -198,6 +261,7 @@ func TestSensorFaults(t *testing.T) {
 		{"short", "short", func(h health) int { return h.Short }},
 		{"checksum", "checksum", func(h health) int { return h.Checksum }},
 		{"range", "range", func(h health) int { return h.Range }},
+		{"noise", "checksum", func(h health) int { return h.Checksum - 3 }},
 	} {
 		must(t, s.SetFault(k.word))
 		first := awaitHealth(t, sub, k.word, func(h health) bool { return h.Sensor == k.name && k.count(h) >= 3 })

@@ -272,10 +272,10 @@ func TestLogstashAwayForTheWholeRecording(t *testing.T) {
 
 func TestSpoolOnAFullDiskThatIsFreedLater(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("SKIPPED: needs root to mount a tmpfs of 2 MiB")
+		t.Skip("SKIPPED: needs root to mount a tmpfs of 3 MiB")
 	}
 	spool := t.TempDir()
-	if err := syscall.Mount("tmpfs", spool, "tmpfs", 0, "size=2m"); err != nil {
+	if err := syscall.Mount("tmpfs", spool, "tmpfs", 0, "size=3m"); err != nil {
 		t.Fatalf("mount a tmpfs: %v", err)
 	}
 	t.Cleanup(func() {

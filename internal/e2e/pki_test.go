@@ -14,6 +14,7 @@ type pki struct {
 	caFile, certFile, keyFile string
 	pool                      *x509.CertPool
 	server                    tls.Certificate
+	renew                     func() *x509.Certificate // puts another in place of the files
 }
 
 func newPKI(t *testing.T) *pki { return makePKI(t, nil) }
@@ -32,5 +33,12 @@ func makePKI(t *testing.T, change func(*x509.Certificate)) *pki {
 	pair := ca.Issue(change, "localhost", "127.0.0.1")
 	p := &pki{caFile: ca.File(), pool: ca.Pool(), server: pair.TLS}
 	p.certFile, p.keyFile = pair.Files()
+	p.renew = func() *x509.Certificate {
+		t.Helper()
+		pair := ca.Issue(change, "localhost", "127.0.0.1")
+		tlstest.File(t, p.keyFile, pair.KeyPEM)
+		tlstest.File(t, p.certFile, pair.CertPEM)
+		return pair.Cert
+	}
 	return p
 }

@@ -26,6 +26,7 @@ import (
 type recorders struct {
 	spool  recorder.SpoolConfig
 	clock  recorder.ClockConfig
+	free   recorder.Free // deletes acknowledged segments of the spool
 	log    zerolog.Logger
 	broken chan error // the first that could not go on, of those from the start
 
@@ -49,7 +50,19 @@ type recording struct {
 // read, but nothing is received or written before start.
 func newRecorders(cfg *config.Config, o TailerOptions, log zerolog.Logger) (*recorders, error) {
 	r := &recorders{spool: cfg.InputSpool(), clock: cfg.ClockConfig(), log: log, broken: make(chan error, 1), running: make(map[string]*recording), closed: o.Once}
-	if o.Once && slices.ContainsFunc(cfg.Filebeat.Inputs, func(in tailer.InputConfig) bool { return in.Enabled && in.IsMQTT() }) {
+	spool, err := filepath.Abs(r.spool.Path)
+	if err != nil {
+		return nil, fmt.Errorf("path.data: %w", err)
+	}
+	r.free = freeFrom(registryPath(cfg), spool)
+	sessions := 0
+	for i := range cfg.Filebeat.Inputs {
+		if in := &cfg.Filebeat.Inputs[i]; in.Enabled && in.IsMQTT() {
+			sessions++
+		}
+	}
+	r.spool.Share(sessions)
+	if o.Once && sessions > 0 {
 		log.Warn().Msg("--once: mqtt inputs receive nothing; what they have received before is shipped")
 	}
 	return r, r.prepare(cfg.Filebeat.Inputs)
@@ -83,6 +96,7 @@ func (r *recorders) add(in *tailer.InputConfig) error {
 	if err != nil {
 		return fmt.Errorf("mqtt input %s: %s", g.name, strings.NewReplacer("mqtt.0.", "", "ssl: ", "ssl.").Replace(err.Error()))
 	}
+	g.rec.FreeWith(r.free)
 	r.running[g.source.Name] = g
 	return nil
 }

@@ -6,6 +6,10 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/rs/zerolog"
+
+	"sluice/config"
 )
 
 // TestOnlyAcknowledgedSegmentsMakeRoom asks for room in a spool of which the
@@ -48,5 +52,25 @@ func TestOnlyAcknowledgedSegmentsMakeRoom(t *testing.T) {
 		if !slices.Equal(left, c.left) {
 			t.Errorf("%d bytes wanted: %v are left, want %v", c.need, left, c.left)
 		}
+	}
+}
+
+// Inputs of type mqtt keep the bounds of recorder.spool as the recorder does.
+func TestInputsKeepTheBoundsOfTheSpool(t *testing.T) {
+	text := "path.data: /nowhere\nrecorder.spool: {path: /nowhere/spool, max_bytes: 1MiB, when_full: drop_oldest_acked}\n" +
+		"output.file.path: /nowhere\nfilebeat.inputs:\n"
+	for _, id := range []string{"a", "b", "c", "d"} {
+		text += "- {type: mqtt, id: " + id + ", client_id: " + id + ", hosts: ['tcp://127.0.0.1:1'], topics: [t]}\n"
+	}
+	cfg, err := config.Parse("c.yml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRecorders(cfg, TailerOptions{}, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.spool.SegmentBytes != 64<<10 || r.free == nil {
+		t.Errorf("segments of %d bytes, nobody frees: %t", r.spool.SegmentBytes, r.free == nil)
 	}
 }

@@ -20,7 +20,8 @@ func series(s recorder.Status) (list []monitor.Series) {
 		m := monitor.Series{
 			Name: r.Name, Source: "mqtt", Connected: r.Connected, Blocked: r.Blocked,
 			Received: r.Received, Recorded: r.Recorded, Duplicates: r.Duplicates + r.Repeats, Excluded: r.Excluded,
-			Truncated: r.Truncated, Dropped: r.DroppedRecords, Connects: r.Connects,
+			Truncated: r.Truncated, Connects: r.Connects,
+			Lost: r.Lost, DroppedSegments: r.DroppedSegments, DroppedRecords: r.DroppedRecords, DroppedBytes: r.DroppedBytes,
 			BytesIn: r.BytesReceived, BytesOut: r.BytesRecorded, Commits: r.Commits,
 			Partial: r.Partial, ChecksumFailures: r.ChecksumFailures, Gaps: r.Gaps, Reopens: r.Reopens, Stalls: r.Stalls,
 			QueueRecords: int64(r.QueueRecords), QueueBytes: r.QueueBytes, LastRecord: r.LastRecord,

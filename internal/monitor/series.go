@@ -14,11 +14,13 @@ type Series struct {
 	Duplicates int64 // not recorded: redelivered, or retained, and known
 	Excluded   int64 // not recorded: by a filter
 	Truncated  int64
-	Dropped    int64 // records that were deleted before they were shipped
+	Lost       int64 // could not be written before the end, and nobody sends them again
 	Connects   int64
 	BytesIn    int64
 	BytesOut   int64
 	Commits    int64
+
+	DroppedSegments, DroppedRecords, DroppedBytes int64 // deleted before they were shipped
 
 	Partial, ChecksumFailures, Gaps, Reopens, Stalls int64 // of a serial port
 
@@ -34,7 +36,8 @@ func seriesMetrics(x *exposition, list []Series) {
 	numbers := func(s *Series) []float64 {
 		return []float64{
 			truth(s.Connected), truth(s.Blocked), float64(s.QueueRecords), float64(s.QueueBytes), seconds(s.LastRecord),
-			float64(s.Received), float64(s.Recorded), float64(s.Duplicates), float64(s.Excluded), float64(s.Truncated), float64(s.Dropped),
+			float64(s.Received), float64(s.Recorded), float64(s.Duplicates), float64(s.Excluded), float64(s.Truncated), float64(s.Lost),
+			float64(s.DroppedSegments), float64(s.DroppedRecords), float64(s.DroppedBytes),
 			float64(s.Connects), float64(s.BytesIn), float64(s.BytesOut), float64(s.Commits),
 			float64(s.Partial), float64(s.ChecksumFailures), float64(s.Gaps), float64(s.Reopens), float64(s.Stalls),
 		}
@@ -50,7 +53,10 @@ func seriesMetrics(x *exposition, list []Series) {
 		{"duplicates_total", "Messages that had been recorded before."},
 		{"excluded_total", "Messages left out (exclude)."},
 		{"truncated_total", "Records that were cut."},
-		{"dropped_records_total", "Records deleted before they were shipped."},
+		{"lost_total", "Records that could not be written before the end, and that nobody sends again."},
+		{"dropped_segments_total", "Segments deleted for want of room although not all of them was shipped (when_full: drop_oldest)."},
+		{"dropped_records_total", "Records in these."},
+		{"dropped_bytes_total", "Bytes in these."},
 		{"connects_total", "Accepted sessions, or openings of the port."},
 		{"received_bytes_total", "Bytes that came."},
 		{"recorded_bytes_total", "Bytes of segments."},
@@ -78,5 +84,5 @@ func seriesMetrics(x *exposition, list []Series) {
 // serial ports only.
 const (
 	seriesGauges   = 5
-	seriesOfSerial = 15
+	seriesOfSerial = 18
 )

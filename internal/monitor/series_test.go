@@ -8,7 +8,7 @@ import (
 
 func TestMetricsOfARecorder(t *testing.T) {
 	src := &fake{health: Health{Started: true}, numbers: Numbers{Series: []Series{
-		{Name: "mqtt", Source: "mqtt", Connected: true, Received: 1, Recorded: 2, Duplicates: 3, Excluded: 4, Truncated: 5, Dropped: 6, Connects: 7, BytesIn: 8, BytesOut: 9, Commits: 10, QueueRecords: 11, QueueBytes: 12, LastRecord: time.Unix(13, 0)},
+		{Name: "mqtt", Source: "mqtt", Connected: true, Received: 1, Recorded: 2, Duplicates: 3, Excluded: 4, Truncated: 5, Lost: 14, DroppedSegments: 15, DroppedRecords: 6, DroppedBytes: 16, Connects: 7, BytesIn: 8, BytesOut: 9, Commits: 10, QueueRecords: 11, QueueBytes: 12, LastRecord: time.Unix(13, 0)},
 		{Name: "gps", Source: "serial", Blocked: true, Partial: 1, ChecksumFailures: 2, Gaps: 3, Reopens: 4, Stalls: 5},
 	}}}
 	m, c := serving(t, loopback, src)
@@ -26,6 +26,7 @@ func TestMetricsOfARecorder(t *testing.T) {
 		`received_total{series="mqtt",source="mqtt"}`: 1, `recorded_total{series="mqtt",source="mqtt"}`: 2,
 		`duplicates_total{series="mqtt",source="mqtt"}`: 3, `excluded_total{series="mqtt",source="mqtt"}`: 4,
 		`truncated_total{series="mqtt",source="mqtt"}`: 5, `dropped_records_total{series="mqtt",source="mqtt"}`: 6,
+		`lost_total{series="mqtt",source="mqtt"}`: 14, `dropped_segments_total{series="mqtt",source="mqtt"}`: 15, `dropped_bytes_total{series="mqtt",source="mqtt"}`: 16,
 		`connects_total{series="mqtt",source="mqtt"}`: 7, `received_bytes_total{series="mqtt",source="mqtt"}`: 8,
 		`recorded_bytes_total{series="mqtt",source="mqtt"}`: 9, `commits_total{series="mqtt",source="mqtt"}`: 10,
 		`queue_records{series="mqtt",source="mqtt"}`: 11, `queue_bytes{series="mqtt",source="mqtt"}`: 12,

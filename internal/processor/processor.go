@@ -62,7 +62,7 @@ func unless(counts bool, err error) error {
 
 // isIgnored says that all parts of an error are ignored.
 func isIgnored(err error) bool {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it walks the tree by itself
 	case ignoredError:
 		return true
 	case interface{ Unwrap() []error }:

@@ -15,7 +15,8 @@
  * begins with "ok" or "error". The end of stdin ends the program.
  *
  *   env H T        what the sensor measures: percent, degrees Celsius
- *   dht MODE       ok, dead (silent), badsum, short (breaks off), zero
+ *   dht MODE       ok, dead (silent), badsum, short (breaks off), zero,
+ *                  quick and slow (pulses at the ends of the data sheet)
  *   supply MV      the board's supply
  *   unplug         the port vanishes and the power goes
  *   replug         both come back: another terminal behind the same link

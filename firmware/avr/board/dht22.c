@@ -11,14 +11,18 @@
 #include <simavr/sim_time.h>
 #include <string.h>
 
-enum { START_US = 800, REPLY_US = 30, GREETING_US = 80, LOW_US = 50, ZERO_US = 26, ONE_US = 70 };
+/* In µs; the data sheets of DHT22, AM2301 and AM2302 allow this much. */
+enum { START_US = 800 };
+struct pulses { int reply, greeting, low, zero, one; };
+static const struct pulses typical = {30, 80, 50, 26, 70}, quickest = {20, 75, 48, 22, 68}, slowest = {200, 85, 55, 30, 75};
+static const struct pulses *pulses = &typical;
 /* A DHT22 may be asked every two seconds. */
 #define REST_CYCLES (2ull * FREQUENCY)
 /* Levels of an answer: the greeting's two, two per bit, the closing low. */
 enum { BITS = 40, LEVELS = 2 + 2 * BITS + 1, SHORT_LEVELS = 2 + 2 * 20 };
 
-static const char *const modes[] = {"ok", "dead", "badsum", "short", "zero"};
-enum { OK, DEAD, BADSUM, SHORT, ZERO };
+static const char *const modes[] = {"ok", "dead", "badsum", "short", "zero", "quick", "slow"};
+enum { OK, DEAD, BADSUM, SHORT, ZERO, QUICK, SLOW };
 
 static int mode;
 static int humidity = 553, temperature = 214; /* tenths */
@@ -34,11 +38,11 @@ static uint64_t asked_at;
 static int level_us(int i)
 {
 	if (i < 2)
-		return GREETING_US;
+		return pulses->greeting;
 	int bit = (i - 2) / 2;
 	if (i % 2 == 0)
-		return LOW_US;
-	return frame[bit / 8] >> (7 - bit % 8) & 1 ? ONE_US : ZERO_US;
+		return pulses->low;
+	return frame[bit / 8] >> (7 - bit % 8) & 1 ? pulses->one : pulses->zero;
 }
 
 /* next_level comes at each edge of the answer. The wire is high at its end. */
@@ -72,7 +76,8 @@ static void answer(void)
 	if (mode == ZERO)
 		memset(frame, 0, sizeof frame);
 	level = 0;
-	avr_cycle_timer_register_usec(chip, REPLY_US, next_level, NULL);
+	pulses = mode == QUICK ? &quickest : mode == SLOW ? &slowest : &typical;
+	avr_cycle_timer_register_usec(chip, (uint32_t)pulses->reply, next_level, NULL);
 }
 
 /* on_direction: a pin that becomes an output holds the wire low, one that becomes an

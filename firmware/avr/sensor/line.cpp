@@ -7,8 +7,6 @@ constexpr uint8_t Tail = 5;
 
 char hex(uint8_t digit) { return static_cast<char>(digit < 10 ? '0' + digit : 'A' + digit - 10); }
 
-bool harmless(char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '*' && c != '='; }
-
 }  // namespace
 
 uint8_t checksum(const char *bytes, uint8_t n) {
@@ -53,7 +51,7 @@ void Line::word(const FlashText *name, const FlashText *value) {
 void Line::foreign(const FlashText *name, const char *value) {
   key(name);
   quote();
-  for (; *value; value++) put(harmless(*value) ? *value : '?');
+  for (; *value; value++) put(isHarmless(*value) ? *value : '?');
   quote();
   close();
 }

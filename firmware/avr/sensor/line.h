@@ -14,6 +14,14 @@
 
 enum class Format : uint8_t { Json, KeyValue };
 
+// isHarmless tells whether a byte can stand in a value without ending it, its line or
+// what the checksum covers.
+constexpr bool isHarmless(char c) {
+  return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != '*' && c != '=';
+}
+// isWord tells that of a whole text.
+constexpr bool isWord(const char *s) { return *s == 0 || (isHarmless(*s) && isWord(s + 1)); }
+
 // checksum is the exclusive or of n bytes.
 uint8_t checksum(const char *bytes, uint8_t n);
 

@@ -49,9 +49,6 @@
 
 #define FIRMWARE_VERSION "1.0.0"
 
-constexpr bool isWord(const char *s) {
-  return *s == 0 || (*s > ' ' && *s < 0x7f && *s != '"' && *s != '\\' && *s != '*' && *s != '=' && isWord(s + 1));
-}
 static_assert(sizeof(DEVICE_ID) > 1 && sizeof(DEVICE_ID) <= 33, "DEVICE_ID is 1 to 32 characters");
 static_assert(isWord(DEVICE_ID), "DEVICE_ID is one word without quotes, backslashes, stars and equal signs");
 static_assert(PERIOD_MS >= MinPeriod && PERIOD_MS <= MaxPeriod, "PERIOD_MS is 2000 to 86400000");

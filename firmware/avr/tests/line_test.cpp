@@ -84,9 +84,15 @@ void tooMuch() {
   CHECK_EQUAL(s.substr(s.size() - 26), "\"field\":\"some text\",\"n\":7}");
 }
 
+void words() {
+  static_assert(isWord("barn-7") && isWord(""), "words");
+  for (const char *s : {"two words", "a*b", "a=b", "a\"b", "a\\b", "a\n", "\x7f", "\xe9"}) CHECK(!isWord(s));
+}
+
 }  // namespace
 
 void test::line() {
+  words();
   knownChecksum();
   bothFormats();
   everyTenth();

@@ -23,8 +23,11 @@ bool asked = false;  // by a start pulse of the right length
 bool answering = false;
 int64_t edge = 0;
 
-// The data sheet asks for a start pulse of 0.8 to 20 ms.
+// The data sheet asks for a start pulse of 0.8 to 20 ms, two seconds from one to the
+// next, and one after power-on.
 constexpr int64_t PulseLeast = 800, PulseMost = 20000;
+constexpr int64_t Rest = 2000000, PowerUp = 1000000;
+int64_t restUntil = PowerUp;
 
 // frame makes the five bytes of an answer; a fault's word makes a wrong one.
 void frame(const std::string &what, uint8_t b[5]) {
@@ -61,12 +64,20 @@ std::string nextReading() {
 }
 
 void answer() {
+  bool early = host::micros() < restUntil && (host::world.reset == 0 || restUntil != PowerUp);
+  if (early) host::say("dht asked too early");
+  restUntil = host::micros() + Rest;
   std::string what = nextReading();
   if (what == "dead") return;
   uint8_t b[5];
   frame(what, b);
   answering = true;
   edge = host::micros();
+  if (what == "noise") {
+    for (int i = 0; i < 400; i++) fall(i % 2 == 0 ? 60 : 130);
+    answering = false;
+    return;
+  }
   fall(30);
   fall(160);
   int bits = what == "short" ? 17 : 40;
@@ -157,6 +168,8 @@ bool ESP8266WiFiClass::setAutoReconnect(bool) { return true; }
 
 wl_status_t ESP8266WiFiClass::begin(const char *ssid, const char *) {
   host::say("wifi asked for %s", ssid);
+  if (host::world.wifiStuck) host::world.wifi = true;
+  host::world.wifiStuck = false;
   return status();
 }
 

@@ -4,9 +4,9 @@
 //   speed N            the chip's clock is N times ours
 //   ntp on|off         whether NTP answers
 //   shift SECONDS      NTP is wrong by so much
-//   wifi on|off
+//   wifi on|off|stuck  stuck: there is one, but the chip must be told to begin again
 //   dht H T            what the sensor measures: percent, degrees
-//   dht WORD           dead, short, checksum or range: how it fails
+//   dht WORD           dead, short, checksum, range or noise: how it fails
 //   reboot REASON      a reset: 1 hardware watchdog, 2 exception, 6 the button
 //   quit
 //
@@ -60,7 +60,7 @@ bool set(const std::string &name, const std::string &value) {
   if (name == "speed") return (w.speed = atof(value.c_str())) > 0;
   if (name == "shift") return w.shift = atoll(value.c_str()), true;
   if (name == "ntp") return w.ntp = value == "on", true;
-  if (name == "wifi") return w.wifi = value == "on", true;
+  if (name == "wifi") return w.wifi = value == "on", w.wifiStuck = value == "stuck", true;
   if (name == "dht") return w.dht = value, true;
   if (name == "millis") return w.millis = static_cast<uint32_t>(strtoul(value.c_str(), nullptr, 10)), true;
   if (name == "readings") return w.readings = value, true;

@@ -18,6 +18,7 @@ struct World {
   int64_t shift = 0;        // seconds that NTP is wrong by
   bool ntp = true;          // whether NTP answers
   bool wifi = true;
+  bool wifiStuck = false;  // it comes back when it is asked for
   std::string dht = "50.0 20.0";  // "HUMIDITY TEMPERATURE" or a fault's word
   std::string readings;     // file with a line like dht for each reading
   unsigned read = 0;        // lines of it that were used

@@ -10,6 +10,15 @@
 // compiler does the sum, the chip never sees a float.
 constexpr int16_t tenths(double setting) { return static_cast<int16_t>(setting * 10 + 0.5); }
 
+// isTopic tells whether text can be a topic to publish to, or begin one.
+constexpr bool isTopic(const char *text) {
+  if (*text == 0) return false;
+  for (; *text; text++) {
+    if (*text == '#' || *text == '+' || (*text > 0 && *text < ' ')) return false;
+  }
+  return true;
+}
+
 // Gate lets a value pass that differs by delta or more (in tenths) from the last
 // one sent, or that is the first, or when the last one is maxAge milliseconds
 // old, so that silence is never taken for "no change". A maxAge of 0 means none.

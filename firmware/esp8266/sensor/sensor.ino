@@ -105,6 +105,10 @@
 static_assert(tenths(HUM_DELTA) >= 1 && tenths(TEM_DELTA) >= 1, "HUM_DELTA and TEM_DELTA are 0.1 at least");
 static_assert(DHT_PIN != 16, "GPIO16 has no interrupt");
 static_assert(SLEEP_TIME >= 2000, "a DHT22 may be read every 2 s: SLEEP_TIME is 2000 at least");
+// The chip's timer ends at some three and a half hours.
+static_assert(!DEEP_SLEEP || SLEEP_TIME <= 10800000, "with DEEP_SLEEP a SLEEP_TIME is 10800000 (3 h) at most");
+static_assert(!DEEP_SLEEP || CLOCK_WAIT < AWAKE_TIME, "with DEEP_SLEEP a CLOCK_WAIT is less than AWAKE_TIME");
+static_assert(isTopic(PREFIX FEED_HUM) && isTopic(PREFIX FEED_TEM), "PREFIX, FEED_HUM and FEED_TEM hold no # and +");
 static_assert(KEEPALIVE > 0 && KEEPALIVE <= 65535, "KEEPALIVE is 1 to 65535 seconds");
 static_assert(sizeof(PREFIX FEED_HUM) <= 100 && sizeof(PREFIX FEED_TEM) <= 100, "a topic is 100 characters at most");
 
@@ -129,44 +133,46 @@ const LinkSettings linkSettings = {
     NTP_SERVER, Built, CLOCK_WAIT,
 };
 
-char clientId[20];
+static char clientId[20];
 const mqtt::Options mqttOptions = {
     clientId, USUARIO, PASSWORD, DEEP_SLEEP ? nullptr : PREFIX "/status", "offline", KEEPALIVE, BROKER_TIMEOUT,
 };
 
-Link uplink(linkSettings, mqttOptions);
-Dht22Pin dht(DHT_PIN);
-Feed humidity(PREFIX FEED_HUM, tenths(HUM_DELTA), MAX_AGE);
-Feed temperature(PREFIX FEED_TEM, tenths(TEM_DELTA), MAX_AGE);
-Uptime uptime;
-Counters counters = {};
+static Link uplink(linkSettings, mqttOptions);
+static Dht22Pin dht(DHT_PIN);
+static Feed humidity(PREFIX FEED_HUM, tenths(HUM_DELTA), MAX_AGE);
+static Feed temperature(PREFIX FEED_TEM, tenths(TEM_DELTA), MAX_AGE);
+static Uptime uptime;
+static Counters counters = {};
 
 // The newest reading, and when the next is due.
-struct {
+static struct {
   dht22::Values values;
   dht22::Fault fault;
   bool good;   // what values hold
   bool known;  // read at least once, with all its tries
   bool sound;  // whether the newest of these ended well
 } reading = {};
-Wait nextReading;
-uint8_t tries = 0;
+static Wait nextReading;
+static uint8_t tries = 0;
 
-Wait nextHealth;
-uint16_t healthId = 0;
-bool healthDue = true;
-bool announced = false;
-Wait lost;
+static Wait nextHealth;
+static uint16_t healthId = 0;
+static bool healthDue = true;
+static uint16_t statusId = 0;
+static bool announced = false;  // on this connection
+static bool told = false;       // acknowledged, if only on an earlier one
+static Wait lost;
 
 // For deep sleep.
-uint32_t began = 0;
-bool woken = false;
-bool radio = !DEEP_SLEEP;
-uint32_t failures = 0, skip = 0;
+static uint32_t began = 0;
+static bool woken = false;
+static bool radio = !DEEP_SLEEP;
+static uint32_t failures = 0, skip = 0;
 
 void restore(uint32_t now) {
   Snapshot s;
-  ESP.rtcUserMemoryRead(0, reinterpret_cast<uint32_t *>(&s), sizeof s);
+  ESP.rtcUserMemoryRead(SnapshotBlock, reinterpret_cast<uint32_t *>(&s), sizeof s);
   if (!intact(s, Built)) return;
   woken = DEEP_SLEEP;
   uptime.begin(now, s.uptimeSeconds);
@@ -175,11 +181,12 @@ void restore(uint32_t now) {
   counters = s.counters;
   failures = s.failures;
   skip = s.skip;
+  told = s.told != 0;
   healthDue = !DEEP_SLEEP || s.healthAgeMillis >= HEALTH_TIME;
   nextHealth.start(now - s.healthAgeMillis, HEALTH_TIME);
   // It is used once: after a reset by the watchdog it would be an old one.
   s.checksum++;
-  ESP.rtcUserMemoryWrite(0, reinterpret_cast<uint32_t *>(&s), sizeof s);
+  ESP.rtcUserMemoryWrite(SnapshotBlock, reinterpret_cast<uint32_t *>(&s), sizeof s);
 }
 
 Counters countersNow() {
@@ -206,11 +213,12 @@ void remember(uint32_t now, uint32_t sleep) {
   s.healthAgeMillis = nextHealth.age(now) + sleep;
   s.failures = failures;
   s.skip = skip;
+  s.told = told;
   s.humidity = stateOf(humidity, now, sleep);
   s.temperature = stateOf(temperature, now, sleep);
   s.counters = countersNow();
   seal(s);
-  ESP.rtcUserMemoryWrite(0, reinterpret_cast<uint32_t *>(&s), sizeof s);
+  ESP.rtcUserMemoryWrite(SnapshotBlock, reinterpret_cast<uint32_t *>(&s), sizeof s);
 }
 
 void readSensor(uint32_t now) {
@@ -243,10 +251,14 @@ bool valuesDue(uint32_t now) {
                           temperature.gate.due(reading.values.temperature, now));
 }
 
-// announce publishes the birth message, which takes the place of the will.
+// announce publishes the birth message, which takes the place of the will. A
+// sleeper has no will, so once is enough.
 void announce(uint32_t now) {
   const char *word = DEEP_SLEEP ? "asleep" : "online";
-  announced = woken || uplink.client.publish(now, PREFIX "/status", word, strlen(word), true) != 0;
+  announced = woken && told;
+  if (announced) return;
+  statusId = uplink.client.publish(now, PREFIX "/status", word, strlen(word), true);
+  announced = statusId != 0;
 }
 
 void publishHealth(uint32_t now) {
@@ -271,6 +283,7 @@ void publishHealth(uint32_t now) {
 void publish(uint32_t now) {
   if (humidity.settle(uplink.client)) Serial.println(F("sent: humidity"));
   if (temperature.settle(uplink.client)) Serial.println(F("sent: temperature"));
+  if (statusId != 0 && !uplink.client.pending(statusId)) told = true;
   if (nextHealth.over(now)) healthDue = true;
   if (!uplink.client.connected()) {
     announced = false;

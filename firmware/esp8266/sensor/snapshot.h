@@ -22,11 +22,15 @@ struct Snapshot {
   uint32_t healthAgeMillis;
   uint32_t failures;  // wakes in a row that reached no broker
   uint32_t skip;      // wakes that shall not try
+  uint32_t told;      // 1: the broker has the birth message
   FeedState humidity;
   FeedState temperature;
   Counters counters;
 };
-static_assert(sizeof(Snapshot) % 4 == 0 && sizeof(Snapshot) <= 512, "it must fit the RTC memory");
+// SnapshotBlock is where it is, in words: the first 128 bytes are for updates over
+// the air, which the boot loader looks for there.
+constexpr uint32_t SnapshotBlock = 32;
+static_assert(sizeof(Snapshot) % 4 == 0 && SnapshotBlock * 4 + sizeof(Snapshot) <= 512, "it must fit the RTC memory");
 
 // seal sets the checksum; intact tells whether it is right and the snapshot is
 // one of the sketch that was built then.

@@ -90,9 +90,16 @@ void onlyPubackCounts() {
   CHECK(f.offer(c, 250, 3));
 }
 
+void topics() {
+  static_assert(isTopic("sensor0/feeds/0/temp") && isTopic("/"), "topics");
+  const char *const bad[] = {"", "#", "a/+/b", "a#", "a\n"};
+  for (const char *s : bad) CHECK(!isTopic(s));
+}
+
 }  // namespace
 
 void test::feed() {
+  topics();
   everyStep();
   deltas();
   ages();
