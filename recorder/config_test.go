@@ -37,6 +37,8 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		"mqtt.0.receive_maximum: is an option of MQTT 5; add version: 5":               func(c *Config) { c.MQTT[0].ReceiveMaximum = 20 },
 		"mqtt.0.session_expiry: has no meaning with clean_session: true":               func(c *Config) { m := &c.MQTT[0]; m.Version, m.CleanSession, m.SessionExpiry = "5", true, time.Hour },
 		"mqtt.0.session_expiry: 1ms is outside 1s to 1193046h28m15s":                   func(c *Config) { c.MQTT[0].Version, c.MQTT[0].SessionExpiry = "5", time.Millisecond },
+		"mqtt.0.receive_maximum: 0 would let no message come":                          func(c *Config) { c.MQTT[0].Version, c.MQTT[0].ReceiveMaximum = "5", 0 },
+		"mqtt.0.session_expiry: 0 would end the session":                               func(c *Config) { c.MQTT[0].Version, c.MQTT[0].SessionExpiry = "5", 0 },
 		"mqtt.0.receive_maximum: 65536 is outside 1 to 65535":                          func(c *Config) { c.MQTT[0].Version, c.MQTT[0].ReceiveMaximum = "5", 65536 },
 		"mqtt.0.ssl.verification_mode: ":                                               func(c *Config) { c.MQTT[0].SSL.VerificationMode = "never" },
 		"spool.path: a folder for the segments is needed":                              func(c *Config) { c.Spool.Path = "" },

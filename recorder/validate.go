@@ -237,6 +237,13 @@ func (c *MQTTConfig) validateVersion(f *faults, set *MQTTConfig) {
 	case c.CleanSession && given(set.SessionExpiry, d.SessionExpiry):
 		f.add("session_expiry", "has no meaning with clean_session: true, which ends the session with the connection; take one of them out")
 	}
+	// One of them alone is 0 only if it was given so.
+	if set.SessionExpiry == 0 && set.ReceiveMaximum != 0 {
+		f.add("session_expiry", "0 would end the session with the connection; give at least 1s, or clean_session: true and no session_expiry")
+	}
+	if set.ReceiveMaximum == 0 && set.SessionExpiry != 0 {
+		f.add("receive_maximum", "0 would let no message come; give 1 to %d", math.MaxUint16)
+	}
 	f.span("session_expiry", c.SessionExpiry, time.Second, math.MaxUint32*time.Second)
 	if c.ReceiveMaximum < 1 || c.ReceiveMaximum > math.MaxUint16 {
 		f.add("receive_maximum", "%d is outside 1 to %d", c.ReceiveMaximum, math.MaxUint16)
