@@ -116,10 +116,14 @@ func (p *Process) Stop() (cpu time.Duration, err error) {
 	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime(), err
 }
 
-// Kill ends the process as kill -9 does, and waits for it.
-func (p *Process) Kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
-	<-p.done
+// Kill ends processes at once, as kill -9 of their group does, and waits for them.
+func Kill(processes ...*Process) {
+	for _, p := range processes {
+		_ = p.cmd.Process.Kill() // it may have ended
+	}
+	for _, p := range processes {
+		<-p.done
+	}
 }
 
 // Usage reads what the process has used so far.

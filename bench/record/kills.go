@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"sluice/bench/broker"
+	"sluice/bench/child"
 )
 
 // kills is the row in which the recording processes are killed (kill -9), again
@@ -26,7 +27,7 @@ type kills struct {
 
 func killing(scale float64) kills {
 	times := max(2, int(10*scale))
-	return kills{name: "QoS 1, kill -9", rate: 4000, messages: 2000 * int64(times), times: times}
+	return kills{name: "QoS 1, kill -9", rate: 20000, messages: 10000 * int64(times), times: times}
 }
 
 // kept is what a subject had in its files afterwards.
@@ -104,9 +105,7 @@ func (k kills) publish(ctx context.Context, x *run, s subject) (err error) {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		for _, p := range x.recording.processes {
-			p.Kill()
-		}
+		child.Kill(x.recording.processes...)
 		if x.recording, err = s.start(x.dir, x.broker.Port, 1); err != nil {
 			return err
 		}
