@@ -70,3 +70,24 @@ func TestLinesAreCountedWhileFilesGrow(t *testing.T) {
 	add("b.log", strings.Repeat("x\n", 300_000), 300_003)
 	add("c.txt", "not ours\n", 300_003)
 }
+
+func TestKilledRecordersAreCounted(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "sluice")
+	if out, err := exec.Command("go", "build", "-o", bin, "sluice/cmd/sluice").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	var out bytes.Buffer
+	k := kills{name: "kills", rate: 4000, messages: 2000, times: 2}
+	if err := k.report(t.Context(), &out, []subject{sluice(bin)}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "2000      2      0     0        none ok") {
+		t.Errorf("the report says\n%s", &out)
+	}
+	for line, want := range map[string]int64{`{"payload":"21.5#17"}`: 17, "a#x": -1, "b": -1, "": -1} {
+		if n := number([]byte(line)); n != want {
+			t.Errorf("%q has the number %d, want %d", line, n, want)
+		}
+	}
+}
