@@ -4,7 +4,7 @@
 //
 // # Nouns
 //
-//   - source: where records come from: one MQTT 3.1.1 session (mqttSource), or
+//   - source: where records come from: one MQTT session (mqttSource), or
 //     one serial port (serialSource).
 //   - record: one payload with its topic, time and flags (Record).
 //   - queue: records that wait for the disk, bounded in bytes and number.
