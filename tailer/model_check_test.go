@@ -185,7 +185,11 @@ func (m *model) matchGroup(l *modelLife, i int, message string) (end int64, why 
 			text += "\n"
 		}
 		text += l.lines[j].text
-		if text[:min(len(text), modelMaxBytes)] == message {
+		cut := text
+		if len(cut) > modelMaxBytes { // a line that there is no room for adds no line feed
+			cut = strings.TrimSuffix(cut[:modelMaxBytes], "\n")
+		}
+		if cut == message {
 			last = j
 		}
 	}
