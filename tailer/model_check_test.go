@@ -185,11 +185,10 @@ func (m *model) matchGroup(l *modelLife, i int, message string) (end int64, why 
 			text += "\n"
 		}
 		text += l.lines[j].text
-		cut := text
-		if len(cut) > modelMaxBytes { // a line that there is no room for adds no line feed
-			cut = strings.TrimSuffix(cut[:modelMaxBytes], "\n")
-		}
-		if cut == message {
+		// What is cut may end in a line feed: filestream joins first, and the log
+		// input adds none for a line that there is no room for.
+		cut := text[:min(len(text), modelMaxBytes)]
+		if cut == message || len(text) > modelMaxBytes && strings.TrimSuffix(cut, "\n") == message {
 			last = j
 		}
 	}
