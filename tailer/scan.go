@@ -31,6 +31,9 @@ func (t *Tailer) scan(in *input, now time.Time) {
 	maps.DeleteFunc(in.set.paths, func(_ string, f *file) bool { return in.set.files[f.inode] != f })
 	t.forgetStale(in)
 	for _, s := range t.gone {
+		if t.succeeded(&s) {
+			continue
+		}
 		t.removeOrphan(s)
 		t.orphans.add(s, s.Source)
 	}
@@ -310,6 +313,13 @@ func (t *Tailer) leave(s registry.State) {
 	t.removeOrphan(s)
 	t.orphans.add(s, s.Source)
 	t.gone = append(t.gone, s)
+}
+
+// succeeded says whether the key of a file that is gone is another file's now:
+// one with the same inode, whose State may wait for it, too.
+func (t *Tailer) succeeded(s *registry.State) bool {
+	now, ok := t.reg.Get(s.Key)
+	return ok && (now.Inode != s.Inode || now.Birth != s.Birth || now.Generation != s.Generation)
 }
 
 // closeDue closes the file's harvester if an option says so, and returns
