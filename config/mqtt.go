@@ -37,6 +37,14 @@ func (c *Config) InputSpool() recorder.SpoolConfig {
 	return spool
 }
 
+// RegistryPath is where the registry is, absolute if path.data is.
+func (c *Config) RegistryPath() string {
+	if path := c.Filebeat.Registry.Path; filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(c.Path.Data, c.Filebeat.Registry.Path)
+}
+
 // ClockConfig says what is done with records of before the clock was right.
 func (c *Config) ClockConfig() recorder.ClockConfig {
 	if c.Recorder != nil {

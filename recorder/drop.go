@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -36,22 +37,11 @@ type loss struct {
 
 const eventDropped = "dropped"
 
-// drop makes the event of a segment that will be deleted although it was not
-// acknowledged. before is what was dropped until then.
-func (s *series) drop(f segmentFile, before losses) (Record, loss, error) {
-	path := s.path(segmentName(f.series, f.number))
-	lines, err := countLines(path)
-	if err != nil {
-		return Record{}, loss{}, err
-	}
-	l := loss{Segment: filepath.Base(path), Records: lines, Bytes: f.size, Reason: "the spool is full"}
-	l.Total = before
-	l.Total.add(&l)
-	b, err := json.Marshal(l)
-	if err != nil {
-		return Record{}, loss{}, err
-	}
-	return newEvent(s.name, eventDropped, b), l, nil
+// loss is what the deletion of a segment that was not acknowledged costs.
+func (s *series) loss(f segmentFile) (loss, error) {
+	name := segmentName(f.series, f.number)
+	lines, err := countLines(s.path(name))
+	return loss{Segment: name, Records: lines, Bytes: f.size, Reason: "the spool is full"}, err
 }
 
 func countLines(path string) (n int64, err error) {
@@ -72,15 +62,12 @@ func countLines(path string) (n int64, err error) {
 	}
 }
 
-// dropping is what a group does about a full spool.
-type dropping struct{ losses []loss }
-
 // makeRoom applies the operator's choice before a group is written. Events of
 // what will be dropped become lines of the group.
 func (w *writer) makeRoom(ctx context.Context) error {
 	g := &w.group
 	w.announceOwed()
-	if w.retention == nil || len(g.dropping.losses) > 0 {
+	if len(g.dropping) > 0 {
 		return nil
 	}
 	victims, err := w.retention.admit(ctx, w.series, int64(len(g.lines)), w.pressed)
@@ -94,37 +81,42 @@ func (w *writer) makeRoom(ctx context.Context) error {
 	}
 	total := w.series.state.Dropped
 	for _, f := range victims {
-		r, l, err := w.series.drop(f, total)
+		l, err := w.series.loss(f)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // shipped and deleted meanwhile
 		}
 		if err != nil {
 			return fmt.Errorf("drop the oldest segment: %w", err)
 		}
-		w.announce(&r)
-		g.dropping.losses = append(g.dropping.losses, l)
-		total = l.Total
+		total.add(&l)
+		l.Total = total
+		if err := w.announce(&l); err != nil {
+			return err
+		}
+		g.dropping = append(g.dropping, l)
 	}
 	return nil
 }
 
-// announce makes a line of an event.
-func (w *writer) announce(r *Record) {
-	w.queue.clock.stamp(r)
-	w.group.lines = append(w.format.appendLine(w.group.lines, r), '\n')
+// announce makes a line of the group of a loss.
+func (w *writer) announce(l *loss) error {
+	b, err := json.Marshal(l)
+	if err != nil {
+		return fmt.Errorf("write the event of a dropped segment: %w", err)
+	}
+	r := newEvent(w.series.name, eventDropped, b)
+	w.queue.clock.stamp(&r)
+	w.group.lines = append(w.format.appendLine(w.group.lines, &r), '\n')
+	return nil
 }
 
 // announceOwed makes events of what was dropped before there was a group. The sums
 // are saved already.
 func (w *writer) announceOwed() {
-	for _, l := range w.series.owed {
-		b, err := json.Marshal(l)
-		if err != nil {
-			w.log.Error().Err(err).Msg("an event can't be written")
-			continue
+	for i := range w.series.owed {
+		if err := w.announce(&w.series.owed[i]); err != nil {
+			w.log.Error().Err(err).Msg("what was dropped at the start stands in no event, only in the sums")
 		}
-		r := newEvent(w.series.name, eventDropped, b)
-		w.announce(&r)
 	}
 	w.series.owed = nil
 }
@@ -132,12 +124,12 @@ func (w *writer) announceOwed() {
 // relieve makes room on a disk that is too full even for the start, by the
 // operator's choice.
 func (w *writer) relieve(ctx context.Context, err error) error {
-	if w.retention == nil || w.retention.cfg.WhenFull == whenFullBlock || !isNoSpace(err) {
+	if !w.retention.drops() || !isNoSpace(err) {
 		return err
 	}
 	victims, _ := w.retention.admit(ctx, w.series, 1, true)
 	for _, f := range victims {
-		_, l, e := w.series.drop(f, losses{})
+		l, e := w.series.loss(f)
 		if e == nil && w.delete(l) {
 			w.series.owed = append(w.series.owed, l)
 		}
@@ -167,16 +159,16 @@ func isNoSpace(err error) bool {
 // settleRoom deletes what a group has announced: after it was written, or
 // before, if there is no room even for that.
 func (w *writer) settleRoom(err error) {
-	list := w.group.dropping.losses
+	list := w.group.dropping
 	noSpace := isNoSpace(err)
-	w.pressed = noSpace && w.retention != nil && w.retention.cfg.WhenFull != whenFullBlock
-	if err == nil && w.retention != nil {
+	w.pressed = noSpace && w.retention.drops()
+	if err == nil {
 		w.retention.wrote(int64(len(w.group.lines)))
 	}
 	if len(list) == 0 || err != nil && !noSpace {
 		return
 	}
-	w.group.dropping = dropping{} // the lines about them stay in the group
+	w.group.dropping = nil // the lines about them stay in the group
 	if err := w.series.dropped(list); err != nil {
 		if !noSpace && !isNoSpace(err) {
 			w.log.Error().Err(err).Msg("what is to be dropped can't be noted; it stays, and the spool may exceed its bound")
@@ -199,7 +191,7 @@ func (w *writer) settleRoom(err error) {
 func (s *series) dropped(list []loss) error {
 	next := s.state
 	next.Dropped = list[len(list)-1].Total
-	next.Dropping = append([]string(nil), s.state.Dropping...)
+	next.Dropping = slices.Clone(s.state.Dropping)
 	for _, l := range list {
 		next.Dropping = append(next.Dropping, l.Segment)
 	}
@@ -233,13 +225,7 @@ func (s *series) unlink(name string) error {
 }
 
 func without(list []string, name string) []string {
-	var rest []string
-	for _, s := range list {
-		if s != name {
-			rest = append(rest, s)
-		}
-	}
-	return rest
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == name })
 }
 
 // finishDrops deletes segments that a run before has announced to drop.

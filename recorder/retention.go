@@ -27,7 +27,8 @@ const (
 type Free func(ctx context.Context, need int64) (freed int64, err error)
 
 // retention keeps the spool within its bounds (max_bytes, min_free) by the
-// operator's choice (when_full). The series of a recorder share one.
+// operator's choice (when_full). The series of a recorder share one. A nil one
+// knows no bounds.
 type retention struct {
 	cfg  SpoolConfig
 	log  zerolog.Logger
@@ -57,11 +58,17 @@ type segmentFile struct {
 // errBound says that a bound of the spool is reached.
 var errBound = errors.New("the spool has reached its bound")
 
+// drops says whether anything may be deleted to make room.
+func (r *retention) drops() bool { return r != nil && r.cfg.WhenFull != whenFullBlock }
+
 // admit says whether n more bytes may be written. If they may not, it frees as
 // much as the operator has chosen; victims are segments of the series that are
 // to be removed once what is written now is safe. pressed says that the disk has
 // refused a write for want of space.
 func (r *retention) admit(ctx context.Context, s *series, n int64, pressed bool) (victims []segmentFile, err error) {
+	if r == nil {
+		return nil, nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	need, err := r.need(n)
@@ -71,19 +78,20 @@ func (r *retention) admit(ctx context.Context, s *series, n int64, pressed bool)
 	if need <= 0 {
 		return nil, nil
 	}
-	if r.cfg.WhenFull == whenFullBlock {
+	if !r.drops() {
 		return nil, err
 	}
-	freed, faultErr := r.drain(ctx, need)
+	freed, drainErr := r.drain(ctx, need)
 	if need -= freed; need <= 0 {
 		return nil, nil
 	}
+	var pickErr error
 	if r.cfg.WhenFull == whenFullDrop {
-		if victims, faultErr = r.oldest(s.name, need); len(victims) > 0 {
+		if victims, pickErr = r.oldest(s.name, need); len(victims) > 0 {
 			return victims, nil
 		}
 	}
-	return nil, errors.Join(err, faultErr)
+	return nil, errors.Join(err, drainErr, pickErr)
 }
 
 // need returns by how many bytes n more would exceed a bound, and says which.
@@ -156,6 +164,9 @@ func (r *retention) segments() (list []segmentFile, err error) {
 
 // wrote takes n written bytes into account.
 func (r *retention) wrote(n int64) {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	r.used += n
 	r.mu.Unlock()
@@ -186,12 +197,18 @@ func (r *retention) oldest(own string, need int64) (victims []segmentFile, err e
 	}
 	var list []segmentFile
 	sizes := map[string]int64{}
+	states := map[string]seriesFile{} // one that can't be read has nothing sealed
 	for _, f := range all {
 		name := segmentName(f.series, f.number)
 		if f.series != own && !slices.Contains(r.series, f.series) || r.picked[name] {
 			continue
 		}
-		if sealed, _, err := Sealed(filepath.Join(r.cfg.Path, name)); err == nil && sealed {
+		state, known := states[f.series]
+		if !known {
+			state, _ = readSeriesFile(filepath.Join(r.cfg.Path, f.series+seriesSuffix))
+			states[f.series] = state
+		}
+		if state.sealed(name, f.number) {
 			list = append(list, f)
 			sizes[f.series] += f.size
 		}
@@ -215,6 +232,9 @@ func (r *retention) oldest(own string, need int64) (victims []segmentFile, err e
 
 // unpick leaves segments to whoever must make room next.
 func (r *retention) unpick(losses []loss) {
+	if len(losses) == 0 {
+		return // each group asks
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, l := range losses {

@@ -130,7 +130,7 @@ func TestLossIsRecordedBeforeTheSegmentIsDeleted(t *testing.T) {
 	first := filepath.Join(f.cfg.Path, "mqtt-0000000001.log")
 	broken := false
 	f.w.series.fail = func(step string) error {
-		if step == "write" && len(f.w.group.dropping.losses) > 0 {
+		if step == "write" && len(f.w.group.dropping) > 0 {
 			broken = true
 			return syscall.EIO
 		}

@@ -90,5 +90,10 @@ func Sealed(path string) (sealed, segment bool, err error) {
 	if err != nil {
 		return false, true, err
 	}
-	return number < s.Next && name != s.Active, true, nil
+	return s.sealed(name, number), true, nil
+}
+
+// sealed says whether a segment of the series will never be written again.
+func (s *seriesFile) sealed(name string, number int64) bool {
+	return number < s.Next && name != s.Active
 }

@@ -160,8 +160,7 @@ func (c *SerialConfig) filled() SerialConfig {
 	s.IdleGap = or(s.IdleGap, d.IdleGap)
 	s.MaxLine = or(s.MaxLine, d.MaxLine)
 	s.Checksum = or(s.Checksum, d.Checksum)
-	s.Backoff.Init = or(s.Backoff.Init, d.Backoff.Init)
-	s.Backoff.Max = or(s.Backoff.Max, max(d.Backoff.Max, s.Backoff.Init))
+	s.Backoff = s.Backoff.filled(d.Backoff)
 	s.QueueBytes = or(s.QueueBytes, d.QueueBytes)
 	s.QueueRecords = or(s.QueueRecords, d.QueueRecords)
 	s.Format = or(s.Format, d.Format)
@@ -172,9 +171,7 @@ func (c *SerialConfig) filled() SerialConfig {
 func (c *SerialConfig) Validate() error {
 	var f faults
 	s := c.filled()
-	if !validName(s.Name) {
-		f.add("name", "%q: letters, digits, \"_\", \".\" and \"-\" only, and not a \".\" in front", s.Name)
-	}
+	f.name(s.Name)
 	if s.Port == "" {
 		f.add("port", "is missing; \"sluice recorder ports\" lists what there is")
 	} else if _, err := parsePort(s.Port); err != nil {
@@ -186,15 +183,9 @@ func (c *SerialConfig) Validate() error {
 	if s.SilenceTimeout != 0 {
 		f.span("silence_timeout", s.SilenceTimeout, 100*time.Millisecond, 366*24*time.Hour)
 	}
-	f.span("backoff.init", s.Backoff.Init, time.Millisecond, 30*time.Second)
-	f.span("backoff.max", s.Backoff.Max, s.Backoff.Init, 30*time.Second)
-	f.size("queue_bytes", s.QueueBytes, 4<<10, 1<<30)
-	if s.QueueRecords < 1 || s.QueueRecords > 10_000_000 {
-		f.add("queue_records", "%d is outside 1 to 10000000", s.QueueRecords)
-	}
-	if _, err := compileFormat(s.Format); err != nil {
-		f.add("format", "%s", err)
-	}
+	f.backoff(s.Backoff)
+	f.queue(s.QueueBytes, s.QueueRecords)
+	f.format(s.Format)
 	return errors.Join(f.list...)
 }
 

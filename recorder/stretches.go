@@ -111,15 +111,18 @@ func readClockFile(path string) (clockFile, error) {
 	return c, nil
 }
 
-// of is the stretch that a record belongs to.
-func (t *stretches) of(r *Record) stretch {
+// slight says whether two times of a machine's start are the same: nobody has set
+// the clock in between.
+func slight(d time.Duration) bool { return d < jump && d > -jump }
+
+// stretchOf is the stretch that a record belongs to.
+func stretchOf(r *Record) stretch {
 	return stretch{Boot: r.Boot, Started: start(r.Time, r.Monotonic), Synced: r.Synced}
 }
 
 // same says whether lines of both may stand in one stretch.
 func (s *stretch) same(o *stretch) bool {
-	d := s.Started.Sub(o.Started)
-	return s.Boot == o.Boot && s.Synced == o.Synced && d < jump && d > -jump
+	return s.Boot == o.Boot && s.Synced == o.Synced && slight(s.Started.Sub(o.Started))
 }
 
 // last is the newest stretch; nil: there is none.
@@ -135,7 +138,7 @@ func (t *stretches) alike(a, b *Record) bool {
 	if t == nil || a.Boot == "" || b.Boot == "" {
 		return true
 	}
-	x, y := t.of(a), t.of(b)
+	x, y := stretchOf(a), stretchOf(b)
 	return x.same(&y)
 }
 
@@ -157,14 +160,14 @@ func (t *stretches) continues(r *Record) bool {
 	if r.Boot == "" {
 		return true // nobody knows
 	}
-	next, last := t.of(r), t.last()
+	next, last := stretchOf(r), t.last()
 	return last != nil && last.same(&next)
 }
 
 // begin makes durable that the lines from an offset of a segment on are by the
 // record's setting of the clock. oldest is the first segment that there is.
 func (t *stretches) begin(r *Record, segment, offset, oldest int64) error {
-	next := t.of(r)
+	next := stretchOf(r)
 	next.Segment, next.Offset = segment, offset
 	next.Held = !next.Synced && t.clock.hold && !t.settled(&next)
 	file := t.file
@@ -181,8 +184,7 @@ func (t *stretches) begin(r *Record, segment, offset, oldest int64) error {
 // as not synchronised: it was before, and nobody has set it since.
 func (t *stretches) settled(s *stretch) bool {
 	began, ok := t.file.began(s.Boot)
-	d := s.Started.Sub(began)
-	return ok && d < jump && d > -jump
+	return ok && slight(s.Started.Sub(began))
 }
 
 // began returns when a start of the machine truly was, if that is known.
@@ -223,8 +225,8 @@ func (c *clockFile) prune(oldest int64) {
 // open says whether lines of this start of the machine wait for its true time.
 func (t *stretches) open() bool {
 	last := t.last()
-	if last == nil || last.Boot != t.clock.boot {
-		return false
+	if !t.clock.hold || last == nil || last.Boot != t.clock.boot {
+		return false // a clock that is trusted is not looked at again and again
 	}
 	_, known := t.file.began(last.Boot)
 	return !known

@@ -32,6 +32,7 @@ type timesTable struct {
 	info os.FileInfo
 	file clockFile
 	lead *lead // nil: the lines' times can't be found
+	held bool  // some lines wait, or have to be corrected
 	told bool  // that it can't be read
 }
 
@@ -67,7 +68,7 @@ func (t *Times) Segment(path string) *SegmentTimes {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	table := t.table(dir + series + clockSuffix)
-	if table == nil {
+	if table == nil || !table.held {
 		return nil
 	}
 	return t.segment(table, number)
@@ -94,6 +95,7 @@ func (t *Times) table(path string) *timesTable {
 		return table
 	}
 	table := &timesTable{info: info, file: file, lead: newLead(file.Format)}
+	table.held = slices.ContainsFunc(file.Stretches, func(s stretch) bool { return s.Held })
 	t.tables[path] = table
 	return table
 }
@@ -111,8 +113,10 @@ func (t *Times) segment(table *timesTable, number int64) *SegmentTimes {
 		default:
 			p.from = p.s.Offset
 		}
-		if began, ok := t.began(table, &p.s); ok && p.s.Held {
-			p.shift, p.known = began.Sub(p.s.Started), true
+		if p.s.Held {
+			var began time.Time
+			began, p.known = t.began(table, &p.s)
+			p.shift = began.Sub(p.s.Started)
 		}
 		s.stretches = append(s.stretches, p)
 	}
@@ -191,7 +195,7 @@ func (s *SegmentTimes) Line(offset int64, line []byte) (corrected []byte, fields
 	if !p.known {
 		return line, fields
 	}
-	if p.shift < jump && p.shift > -jump {
+	if slight(p.shift) {
 		return line, nil // it was right
 	}
 	fields["shift"] = p.shift.Seconds()

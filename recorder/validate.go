@@ -50,6 +50,32 @@ func (f *faults) size(field string, v, low, high int64) {
 	}
 }
 
+// What all kinds of sources have.
+
+func (f *faults) name(name string) {
+	if !validName(name) {
+		f.add("name", "%q: letters, digits, \"_\", \".\" and \"-\" only, and not a \".\" in front", name)
+	}
+}
+
+func (f *faults) backoff(b BackoffConfig) {
+	f.span("backoff.init", b.Init, time.Millisecond, 30*time.Second)
+	f.span("backoff.max", b.Max, b.Init, 30*time.Second)
+}
+
+func (f *faults) queue(bytes int64, records int) {
+	f.size("queue_bytes", bytes, 4<<10, 1<<30)
+	if records < 1 || records > 10_000_000 {
+		f.add("queue_records", "%d is outside 1 to 10000000", records)
+	}
+}
+
+func (f *faults) format(text string) {
+	if _, err := compileFormat(text); err != nil {
+		f.add("format", "%s", err)
+	}
+}
+
 // under adds err's parts with a prefix to their names.
 func (f *faults) under(prefix string, err error) {
 	if err == nil {
@@ -136,9 +162,7 @@ func (c *SpoolConfig) Validate() error {
 func (c *MQTTConfig) Validate() error {
 	var f faults
 	m := c.filled()
-	if !validName(m.Name) {
-		f.add("name", "%q: letters, digits, \"_\", \".\" and \"-\" only, and not a \".\" in front", m.Name)
-	}
+	f.name(m.Name)
 	m.validateHosts(&f)
 	m.validateTopics(&f)
 	m.validateSession(&f)
@@ -146,19 +170,13 @@ func (c *MQTTConfig) Validate() error {
 	f.under("ssl", m.SSL.Validate())
 	f.span("keepalive", m.KeepAlive, time.Second, 65535*time.Second)
 	f.span("connect_timeout", m.ConnectTimeout, 100*time.Millisecond, 10*time.Minute)
-	f.span("backoff.init", m.Backoff.Init, time.Millisecond, 30*time.Second)
-	f.span("backoff.max", m.Backoff.Max, m.Backoff.Init, 30*time.Second)
+	f.backoff(m.Backoff)
 	if m.SilenceTimeout != 0 {
 		f.span("silence_timeout", m.SilenceTimeout, time.Second, 366*24*time.Hour)
 	}
 	f.size("max_payload", m.MaxPayload, 1, 256<<20)
-	f.size("queue_bytes", m.QueueBytes, 4<<10, 1<<30)
-	if m.QueueRecords < 1 || m.QueueRecords > 10_000_000 {
-		f.add("queue_records", "%d is outside 1 to 10000000", m.QueueRecords)
-	}
-	if _, err := compileFormat(m.Format); err != nil {
-		f.add("format", "%s", err)
-	}
+	f.queue(m.QueueBytes, m.QueueRecords)
+	f.format(m.Format)
 	return errors.Join(f.list...)
 }
 
@@ -274,8 +292,7 @@ func (c *MQTTConfig) filled() MQTTConfig {
 	m.ReceiveMaximum = or(m.ReceiveMaximum, d.ReceiveMaximum)
 	m.KeepAlive = or(m.KeepAlive, d.KeepAlive)
 	m.ConnectTimeout = or(m.ConnectTimeout, d.ConnectTimeout)
-	m.Backoff.Init = or(m.Backoff.Init, d.Backoff.Init)
-	m.Backoff.Max = or(m.Backoff.Max, max(d.Backoff.Max, m.Backoff.Init))
+	m.Backoff = m.Backoff.filled(d.Backoff)
 	m.MaxPayload = or(m.MaxPayload, d.MaxPayload)
 	m.QueueBytes = or(m.QueueBytes, d.QueueBytes)
 	m.QueueRecords = or(m.QueueRecords, d.QueueRecords)
@@ -285,6 +302,12 @@ func (c *MQTTConfig) filled() MQTTConfig {
 		m.QoS = d.QoS
 	}
 	return m
+}
+
+func (b BackoffConfig) filled(d BackoffConfig) BackoffConfig {
+	b.Init = or(b.Init, d.Init)
+	b.Max = or(b.Max, max(d.Max, b.Init))
+	return b
 }
 
 func or[T comparable](v, otherwise T) T {

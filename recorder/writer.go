@@ -36,8 +36,8 @@ type group struct {
 	first    uint64 // sequence number of the first entry in the redelivery table
 	ends     []int  // where the lines of the entries end
 	slots    []slot
-	dropping dropping // what gives way for it
-	head     Record   // what the clock was at the first line
+	dropping []loss // what gives way for it
+	head     Record // what the clock was at the first line
 
 	recorded, duplicates, repeats, excluded, truncated int64
 
@@ -253,9 +253,7 @@ func (w *writer) resetGroup() {
 	if cap(g.lines) > keptLines {
 		g.lines = nil
 	}
-	if w.retention != nil {
-		w.retention.unpick(g.dropping.losses)
-	}
+	w.retention.unpick(g.dropping)
 	*g = group{lines: g.lines[:0], ends: g.ends[:0], slots: g.slots[:0]}
 	if w.table != nil {
 		g.first = w.table.next

@@ -36,11 +36,7 @@ func (a *app) locate(named string) (store, *config.Config, error) {
 	if err != nil {
 		return store{}, nil, err
 	}
-	s := store{path: cfg.Filebeat.Registry.Path, dataDir: cfg.Path.Data, cfg: cfg.Filebeat.Registry}
-	if !filepath.IsAbs(s.path) {
-		s.path = filepath.Join(s.dataDir, s.path)
-	}
-	return s, cfg, nil
+	return store{path: cfg.RegistryPath(), dataDir: cfg.Path.Data, cfg: cfg.Filebeat.Registry}, cfg, nil
 }
 
 // namedStore takes a registry folder or data.json from the command line. Its

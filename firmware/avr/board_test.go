@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.bug.st/serial"
+
+	"sluice/firmware/sketch"
 )
 
 // deadline is for a busy machine: nothing here takes more than a second or two.
@@ -43,15 +45,7 @@ func must(t testing.TB, err error) {
 // needTools skips a test where the tools are missing, and fails it in CI.
 func needTools(t *testing.T) {
 	t.Helper()
-	missing := Missing()
-	if missing == nil {
-		return
-	}
-	text := fmt.Sprintf("NOT TESTED, missing: %s\n\tapt-get install %s", strings.Join(missing, " "), Packages)
-	if os.Getenv("CI") != "" {
-		t.Fatal(text)
-	}
-	t.Skip(text)
+	sketch.Need(t, Missing(), Packages)
 }
 
 // every is the shortest period, for tests that don't want to wait.

@@ -316,15 +316,7 @@ var workshop = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", 
 // needTools skips a test where the tools are missing, and fails it in CI.
 func needTools(t *testing.T) {
 	t.Helper()
-	missing := Missing()
-	if missing == nil {
-		return
-	}
-	text := fmt.Sprintf("NOT TESTED, missing: %s\n\tapt-get install %s", strings.Join(missing, " "), Packages)
-	if os.Getenv("CI") != "" {
-		t.Fatal(text)
-	}
-	t.Skip(text)
+	sketch.Need(t, Missing(), Packages)
 }
 
 // boot builds a sketch and starts it.

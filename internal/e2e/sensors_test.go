@@ -15,23 +15,10 @@ import (
 
 	"sluice/firmware/avr"
 	"sluice/firmware/esp8266"
+	"sluice/firmware/sketch"
 )
 
 // The sensors' own firmware, from the reading to the receiver.
-
-// needs skips, loudly, where the tools for a firmware are missing; in CI that is
-// a failure.
-func needs(t *testing.T, missing []string, packages string) {
-	t.Helper()
-	if len(missing) == 0 {
-		return
-	}
-	text := fmt.Sprintf("NOT TESTED: %s missing; run: apt-get install %s", strings.Join(missing, ", "), packages)
-	if os.Getenv("CI") != "" {
-		t.Fatal(text)
-	}
-	t.Skip(text)
-}
 
 // serialLine is what the test looks at of a line of the spool.
 type serialLine struct {
@@ -97,7 +84,7 @@ func plugIn(t *testing.T) (board *avr.Board, g *gateway, r *receiver, spool stri
 // serial port is recorded, shipped over TLS and received, while the board is
 // unplugged, hangs, and falls silent, and the gateway's processes are killed.
 func TestArduinoToReceiver(t *testing.T) {
-	needs(t, avr.Missing(), avr.Packages)
+	sketch.Need(t, avr.Missing(), avr.Packages)
 	t.Parallel()
 	board, g, r, spool := plugIn(t)
 	received := func(what string, ok func(serialLine) bool) {
@@ -246,7 +233,7 @@ func switchOn(t *testing.T, dir string, b *broker) *esp8266.Sensor {
 // chip's clock is wrong and its millis() wraps, the broker's certificate is renewed,
 // the broker is restarted and the gateway's processes are killed.
 func TestESP8266ToReceiver(t *testing.T) {
-	needs(t, esp8266.Missing(), esp8266.Packages)
+	sketch.Need(t, esp8266.Missing(), esp8266.Packages)
 	t.Parallel()
 	dir := t.TempDir()
 	p := makePKI(t, func(c *x509.Certificate) { c.DNSNames = []string{"localhost", "127.0.0.1"} })

@@ -54,7 +54,7 @@ func newRecorders(cfg *config.Config, o TailerOptions, log zerolog.Logger) (*rec
 	if err != nil {
 		return nil, fmt.Errorf("path.data: %w", err)
 	}
-	r.free = freeFrom(registryPath(cfg), spool)
+	r.free = freeFrom(cfg.RegistryPath(), spool)
 	sessions := 0
 	for i := range cfg.Filebeat.Inputs {
 		if in := &cfg.Filebeat.Inputs[i]; in.Enabled && in.IsMQTT() {

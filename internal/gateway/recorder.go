@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -29,16 +28,8 @@ func NewRecorder(cfg *config.Config, log zerolog.Logger) (*recorder.Recorder, er
 	if err != nil {
 		return nil, err
 	}
-	r.FreeWith(freeFrom(registryPath(cfg), spool))
+	r.FreeWith(freeFrom(cfg.RegistryPath(), spool))
 	return r, nil
-}
-
-// registryPath is where the registry of a configuration lies.
-func registryPath(cfg *config.Config) string {
-	if path := cfg.Filebeat.Registry.Path; filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(cfg.Path.Data, cfg.Filebeat.Registry.Path)
 }
 
 // freeFrom deletes, by the cleaner's rule and whatever their age, segments of a
@@ -64,7 +55,7 @@ func freeFrom(registryPath, spool string) recorder.Free {
 			}
 			bySource[s.Source] = append(bySource[s.Source], s)
 		}
-		slices.SortFunc(segments, bySeriesAndNumber)
+		slices.Sort(segments) // a name sorts by the segment's number
 		for _, path := range segments {
 			if freed >= need {
 				break
@@ -77,10 +68,4 @@ func freeFrom(registryPath, spool string) recorder.Free {
 		}
 		return freed, nil
 	}
-}
-
-// bySeriesAndNumber sorts paths of segments: a segment's name sorts by its
-// number.
-func bySeriesAndNumber(a, b string) int {
-	return cmp.Compare(filepath.Base(a), filepath.Base(b))
 }
