@@ -1,3 +1,5 @@
+//go:build !arm || demo
+
 package main
 
 import (
