@@ -31,6 +31,9 @@ var mayImport = map[string][]string{
 	"internal/parser":       {"internal/event", "internal/syslog"},
 	"internal/processor":    {"internal/durable", "internal/event", "internal/formatstring", "internal/syslog"},
 	"internal/localout":     {"internal/event", "internal/formatstring", "internal/logfile"},
+	"internal/pki":          {"internal/durable"},
+	"internal/setup":        {"internal/durable", "internal/keystore", "internal/pki", "systemd"},
+	"systemd":               {},
 	"firmware/sketch":       {},
 	"firmware/avr":          {"firmware/sketch"},
 	"firmware/esp8266":      {"firmware/sketch"},
@@ -42,7 +45,7 @@ var mayImport = map[string][]string{
 	"config":                {"registry", "recorder", "logstash", "tailer", "cleaner", "internal/tlsconfig", "internal/keystore", "internal/localout", "internal/logfile", "internal/monitor", "internal/parser", "internal/processor"},
 	"internal/gateway":      {"config", "registry", "recorder", "logstash", "tailer", "cleaner", "internal/localout", "internal/monitor"},
 	"internal/demo":         {"config", "internal/gateway", "registry", "recorder", "logstash", "tailer", "cleaner", "internal/tlsconfig"},
-	"cmd/sluice":            {"config", "internal/gateway", "internal/demo", "registry", "recorder", "tailer", "cleaner", "internal/durable", "internal/keystore", "internal/logfile", "internal/monitor"},
+	"cmd/sluice":            {"config", "internal/gateway", "internal/demo", "internal/pki", "internal/setup", "registry", "recorder", "tailer", "cleaner", "internal/durable", "internal/keystore", "internal/logfile", "internal/monitor"},
 }
 
 type source struct {

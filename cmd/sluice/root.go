@@ -53,6 +53,7 @@ func (a *app) commands() []*cobra.Command {
 		a.cleanerCommand(),
 		a.registryCommand(),
 		a.keystoreCommand(),
+		a.setupCommand(),
 		a.testCommand(),
 		a.exportCommand(),
 		a.versionCommand(),
