@@ -8,7 +8,15 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"sluice/internal/failover"
 )
+
+// hostState is one of the hosts.
+type hostState struct {
+	*failover.Host
+	host host
+}
 
 // Client knows the servers of one output.logstash section. It is safe for
 // concurrent use and has no goroutine of its own; connections have one each.
@@ -37,7 +45,7 @@ func New(cfg Config, log zerolog.Logger) (*Client, error) {
 		if err != nil {
 			return nil, fieldErrorf("hosts", "%w", err)
 		}
-		c.hosts = append(c.hosts, &hostState{index: i, host: h})
+		c.hosts = append(c.hosts, &hostState{Host: failover.NewHost(i, h.String()), host: h})
 	}
 	var err error
 	if c.dialer, err = newDialer(&c.cfg, &c.counters); err != nil {
@@ -153,7 +161,8 @@ type HostStatus struct {
 func (c *Client) Hosts() []HostStatus {
 	list := make([]HostStatus, len(c.hosts))
 	for i, h := range c.hosts {
-		list[i] = h.status(time.Now())
+		down, last := h.Down(time.Now())
+		list[i] = HostStatus{Host: h.String(), Down: down, LastError: last}
 	}
 	return list
 }
