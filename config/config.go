@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sluice/cleaner"
+	"sluice/elasticsearch"
 	"sluice/internal/localout"
 	"sluice/internal/monitor"
 	"sluice/internal/processor"
@@ -107,6 +108,8 @@ type FilebeatConfig struct {
 type OutputConfig struct {
 	// Logstash sends events with the Lumberjack protocol, version 2.
 	Logstash *logstash.Config `config:"logstash"`
+	// Elasticsearch stores events with the _bulk API, in OpenSearch too.
+	Elasticsearch *elasticsearch.Config `config:"elasticsearch"`
 	// File writes events to rotating files on this machine.
 	File *localout.FileConfig `config:"file"`
 	// Console writes events to standard output.

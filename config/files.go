@@ -52,10 +52,13 @@ type tlsSection struct {
 }
 
 func (c *Config) outputTLS() []tlsSection {
-	if c.Output.Logstash == nil {
-		return nil
+	switch {
+	case c.Output.Logstash != nil:
+		return []tlsSection{{"output.logstash.ssl", c.Output.Logstash.SSL}}
+	case c.Output.Elasticsearch != nil:
+		return []tlsSection{{"output.elasticsearch.ssl", c.Output.Elasticsearch.SSL}}
 	}
-	return []tlsSection{{"output.logstash.ssl", c.Output.Logstash.SSL}}
+	return nil
 }
 
 func (c *Config) recorderTLS() []tlsSection {

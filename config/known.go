@@ -33,7 +33,6 @@ var absent = map[string]absence{
 	"output.kafka":                 {refuse: true, why: "use output.logstash; Logstash can write to Kafka"},
 	"output.redis":                 {refuse: true, why: "use output.logstash; Logstash can write to Redis"},
 	"output.discard":               {refuse: true, why: "use output.logstash"},
-	"output.elasticsearch":         {refuse: true, why: "use output.logstash; Logstash writes to Elasticsearch"},
 	"setup":                        {why: "index templates, lifecycle policies and dashboards are loaded on the server; remove it"},
 	"monitoring":                   {refuse: true, why: "there is no monitoring cluster; remove it"},
 	"xpack":                        {refuse: true, why: "there is no monitoring cluster; remove it"},
@@ -56,9 +55,13 @@ var absent = map[string]absence{
 	"filebeat.inputs.*.allow_deprecated_id_duplication":      {why: "two filestream inputs may not share an id", same: []string{"false"}},
 	"filebeat.inputs.*.legacy_clean_inactive":                {why: "clean_inactive must always be greater than ignore_older and the scan interval", same: []string{"false"}},
 
-	"output.logstash.queue": {why: "the followed files themselves are the queue"},
-	"output.file.queue":     {why: "the followed files themselves are the queue"},
-	"output.console.queue":  {why: "the followed files themselves are the queue"},
+	"output.logstash.queue":      {why: "the followed files themselves are the queue"},
+	"output.elasticsearch.queue": {why: "the followed files themselves are the queue"},
+	"output.file.queue":          {why: "the followed files themselves are the queue"},
+	"output.console.queue":       {why: "the followed files themselves are the queue"},
+
+	"output.elasticsearch.kerberos":             {refuse: true, why: "use api_key, or username and password"},
+	"output.elasticsearch.non_indexable_policy": {why: "what the server refuses goes to the file dead_letter.path"},
 }
 
 // known handles a name that is an option of Filebeat which sluice does not

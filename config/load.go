@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 
+	"sluice/elasticsearch"
 	"sluice/internal/localout"
 	lines "sluice/internal/parser"
 	"sluice/internal/processor"
@@ -78,6 +79,7 @@ func firstOf(paths []string) string {
 var elementDefaults = map[reflect.Type]func() any{
 	reflect.TypeFor[tailer.InputConfig]():    func() any { return tailer.DefaultInput() },
 	reflect.TypeFor[logstash.Config]():       func() any { return logstash.DefaultConfig() },
+	reflect.TypeFor[elasticsearch.Config]():  func() any { return elasticsearch.DefaultConfig() },
 	reflect.TypeFor[recorder.Config]():       func() any { return recorder.DefaultConfig() },
 	reflect.TypeFor[tlsconfig.Config]():      func() any { return tlsconfig.DefaultConfig() },
 	reflect.TypeFor[recorder.MQTTConfig]():   func() any { return recorder.DefaultMQTTConfig() },
@@ -114,6 +116,9 @@ func (c *Config) build(root *node, f *faults) {
 	oneOutput(root, f)
 	oneQueue(root, f)
 	c.dropDisabledOutputs(root)
+	if es := c.Output.Elasticsearch; es != nil {
+		es.UsePreset()
+	}
 	if c.Recorder != nil {
 		c.spool(root)
 	}

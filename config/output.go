@@ -49,6 +49,9 @@ func (c *Config) dropDisabledOutputs(root *node) {
 	if isDisabled(root.find("output.logstash")) {
 		c.Output.Logstash = nil
 	}
+	if isDisabled(root.find("output.elasticsearch")) {
+		c.Output.Elasticsearch = nil
+	}
 	if isDisabled(root.find("output.file")) {
 		c.Output.File = nil
 	}
@@ -57,12 +60,14 @@ func (c *Config) dropDisabledOutputs(root *node) {
 	}
 }
 
-// Kind is the name of the enabled output: logstash, file or console; empty if
-// none is enabled.
+// Kind is the name of the enabled output: logstash, elasticsearch, file or
+// console; empty if none is enabled.
 func (c *OutputConfig) Kind() string {
 	switch {
 	case c.Logstash != nil:
 		return "logstash"
+	case c.Elasticsearch != nil:
+		return "elasticsearch"
 	case c.File != nil:
 		return "file"
 	case c.Console != nil:

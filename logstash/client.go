@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"sluice/internal/failover"
+	"sluice/internal/tlsconfig"
 )
 
 // hostState is one of the hosts.
@@ -70,7 +71,7 @@ func (c *Client) loadTLS() error {
 	}
 	loader, err := c.cfg.SSL.Load()
 	if err != nil {
-		return sslError(err)
+		return tlsconfig.InSection(err)
 	}
 	for _, text := range loader.Warnings() {
 		c.log.Warn().Msg(text)

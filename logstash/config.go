@@ -130,7 +130,7 @@ func (e *FieldError) Field() string { return e.field }
 func (e *FieldError) Unwrap() error { return e.err }
 
 // Validate checks all options without touching network or files. Each part of
-// the joined error is a *FieldError.
+// the joined error is a *FieldError, of this package or, for ssl.*, of tlsconfig.
 func (c *Config) Validate() error {
 	var errs []error
 	check := func(ok bool, field, format string, args ...any) {
@@ -159,36 +159,7 @@ func (c *Config) Validate() error {
 	if _, err := parseProxy(c.ProxyURL); err != nil {
 		errs = append(errs, err)
 	}
-	return errors.Join(errors.Join(errs...), c.validateSSL())
-}
-
-// validateSSL puts "ssl." in front of the names of the TLS options.
-func (c *Config) validateSSL() error {
-	if c.SSL == nil {
-		return nil
-	}
-	err := c.SSL.Validate()
-	if err == nil {
-		return nil
-	}
-	parts := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		parts = joined.Unwrap()
-	}
-	var errs []error
-	for _, part := range parts {
-		errs = append(errs, sslError(part))
-	}
-	return errors.Join(errs...)
-}
-
-// sslError turns an error of an option of ssl into one of this section.
-func sslError(err error) error {
-	var field *tlsconfig.FieldError
-	if errors.As(err, &field) {
-		return &FieldError{field: "ssl." + field.Field(), err: field.Unwrap()}
-	}
-	return &FieldError{field: "ssl", err: err}
+	return errors.Join(errors.Join(errs...), tlsconfig.InSection(c.SSL.Validate()))
 }
 
 func (c *Config) workers() int {

@@ -91,7 +91,9 @@ func (i *isolation) progress() {
 // suspect notes a connection that ended with documents outstanding.
 func (s *shipper) suspect(err error, outstanding int) {
 	var timeout interface{ Timeout() bool }
-	if s.served || outstanding == 0 || errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.Canceled) {
+	var blameless Blameless
+	if s.served || outstanding == 0 || errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, context.Canceled) ||
+		errors.As(err, &blameless) && blameless.Blameless() {
 		return
 	}
 	s.failures++
@@ -131,11 +133,10 @@ func (s *shipper) judge(err error) {
 	if other == nil || s.probe(b.document(b.acked)) || !s.probe(other) {
 		return // the server was ill, or is well again
 	}
-	if err := s.setAside(b, b.acked, err); err != nil {
+	if err := s.setAside(b.document(b.acked), err, "the server refuses this document alone while it takes others"); err != nil {
 		s.log.Error().Err(err).Msg("can't write the dead-letter file, so the refused document is tried again")
 		return
 	}
-	s.t.stats.deadLetters.Add(1)
 	b.sent++
 	b.commit(1)
 	s.settle()
@@ -205,9 +206,13 @@ type deadLetter struct {
 	Raw      []byte          `json:"raw,omitempty"` // if it is no JSON
 }
 
-// setAside appends document i of b to the dead-letter file and syncs it.
-func (s *shipper) setAside(b *batch, i int, reason error) error {
-	doc := b.document(i)
+// refused sets aside a document that the server has named.
+func (s *shipper) refused(doc []byte, reason error) error {
+	return s.setAside(doc, reason, "the server refuses a document")
+}
+
+// setAside appends a document to the dead-letter file and syncs it.
+func (s *shipper) setAside(doc []byte, reason error, what string) error {
 	l := deadLetter{Time: time.Now().UTC(), Reason: fmt.Sprint(reason)}
 	if json.Valid(doc) {
 		l.Document = doc
@@ -227,6 +232,7 @@ func (s *shipper) setAside(b *batch, i int, reason error) error {
 		return fmt.Errorf("write %s: %w", s.t.cfg.DeadLetterPath, err)
 	}
 	s.log.Error().Str("path", s.t.cfg.DeadLetterPath).AnErr("reason", reason).Int("bytes", len(doc)).
-		Msg("the server refuses this document alone while it takes others: set aside in the dead-letter file")
+		Msg(what + ": set aside in the dead-letter file")
+	s.t.stats.deadLetters.Add(1)
 	return nil
 }

@@ -36,6 +36,17 @@ type Conn interface {
 	Close() error
 }
 
+// Refuser is implemented by connections whose server says which document it will
+// never take. setAside stores such a one in the dead-letter file, durably; with
+// nil it is as good as acknowledged. It may be called by several goroutines.
+type Refuser interface {
+	OnRefused(setAside func(doc []byte, reason error) error)
+}
+
+// Blameless is implemented by errors of connections that no document is the cause
+// of: none is suspected then.
+type Blameless interface{ Blameless() bool }
+
 // Expected is implemented by errors of connections that ended by intention:
 // the output's ttl, or an idle connection closed by either side.
 type Expected interface{ Expected() bool }
@@ -142,6 +153,9 @@ func (s *shipper) connect() bool {
 		if err == nil {
 			s.conn, s.acks = conn, conn.Acks()
 			s.connected()
+			if r, ok := conn.(Refuser); ok && s.t.cfg.DeadLetterPath != "" {
+				r.OnRefused(s.refused)
+			}
 			return true
 		}
 		s.t.stats.connectErrors.Add(1)

@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"sluice/config"
+	"sluice/elasticsearch"
 	"sluice/internal/localout"
 	"sluice/logstash"
 	"sluice/tailer"
@@ -43,6 +44,10 @@ func newOutput(cfg *config.Config, log zerolog.Logger) (output, error) {
 		var client *logstash.Client
 		client, err = logstash.New(*o.Logstash, log)
 		out = remote{client}
+	case o.Elasticsearch != nil:
+		var client *elasticsearch.Client
+		client, err = elasticsearch.New(*o.Elasticsearch, cfg.Compatibility.Version, log)
+		out = indexed{client}
 	case o.File != nil:
 		var file *localout.Output
 		file, err = localout.NewFile(*o.File, log)
@@ -83,6 +88,12 @@ func shipTo(o *config.OutputConfig, c *tailer.Config) {
 		// A window of 1 MiB fills the link; larger ones only take memory.
 		c.BatchBytes = min(c.BatchBytes, ls.MaxWindowBytes)
 		c.BatchesInFlight = max(1, ls.Pipelining)
+	case o.Elasticsearch != nil:
+		es := o.Elasticsearch
+		c.BatchEvents = unlimited(es.BulkMaxSize)
+		c.EscapeHTML = es.EscapeHTML
+		c.BatchBytes = min(c.BatchBytes, es.BulkMaxBytes)
+		c.BatchesInFlight = 1
 	case o.File != nil:
 		c.EscapeHTML, c.BatchesInFlight = o.File.Codec.EscapeHTML(), 1
 	case o.Console != nil:
@@ -144,6 +155,44 @@ func (expected) Expected() bool  { return true }
 func (e expected) Unwrap() error { return e.error }
 
 var _ tailer.Expected = expected{}
+
+// indexed lets the tailer use an Elasticsearch client.
+type indexed struct{ *elasticsearch.Client }
+
+func (o indexed) Connect(ctx context.Context, lane int) (tailer.Conn, error) {
+	c, err := o.Client.Connect(ctx, lane)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (o indexed) open() error          { return nil }
+func (o indexed) broken() <-chan error { return nil }
+
+func (o indexed) close() error {
+	o.Close()
+	return nil
+}
+
+func (o indexed) status() logstash.Status {
+	s := o.Status()
+	status := logstash.Status{
+		Connects: s.Connects, ConnectErrors: s.ConnectErrors, Windows: s.Windows, Documents: s.Documents, Acked: s.Stored + s.Refused,
+		BytesWritten: s.BytesWritten, BytesRead: s.BytesRead, ReadErrors: s.RequestErrors, LastAck: s.LastAck,
+	}
+	for _, h := range s.Hosts {
+		status.Hosts = append(status.Hosts, logstash.HostStatus(h))
+	}
+	for _, l := range s.Lanes {
+		status.Lanes = append(status.Lanes, logstash.LaneStatus{Host: l.Host, LastError: l.LastError})
+	}
+	return status
+}
+
+func (o indexed) test(ctx context.Context, w io.Writer) error { return o.TestOutput(ctx, w) }
+
+var _ tailer.Refuser = (*elasticsearch.Conn)(nil)
 
 // local lets the tailer write to files or standard output.
 type local struct{ *localout.Output }

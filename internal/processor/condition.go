@@ -49,6 +49,16 @@ type test interface{ holds(e *event.Event) bool }
 
 func (c *condition) holds(e *event.Event) bool { return c == nil || c.test.holds(e) }
 
+// Compile makes a test of the condition, for other sections that have one. Its
+// error is of type *OptionError, or several of them joined.
+func (c *Condition) Compile() (func(e *event.Event) bool, error) {
+	compiled, err := c.compile()
+	if err != nil {
+		return nil, err
+	}
+	return compiled.holds, nil
+}
+
 // given lists the kinds that are there, the one that counts first.
 func (c *Condition) given() (kinds []string) {
 	for _, k := range []struct {

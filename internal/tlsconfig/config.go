@@ -112,6 +112,28 @@ func (e *FieldError) Field() string { return e.field }
 // Unwrap returns the cause.
 func (e *FieldError) Unwrap() error { return e.err }
 
+// InSection puts "ssl." in front of the options that an error of Validate or Load
+// names, for the section that holds ssl.
+func InSection(err error) error {
+	if err == nil {
+		return nil
+	}
+	parts := []error{err}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		parts = joined.Unwrap()
+	}
+	errs := make([]error, len(parts))
+	for i, part := range parts {
+		var field *FieldError
+		if errors.As(part, &field) {
+			errs[i] = &FieldError{field: "ssl." + field.field, err: field.err}
+		} else {
+			errs[i] = &FieldError{field: "ssl", err: part}
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Validate checks all options without reading any file. Each part of the
 // joined error is a *FieldError.
 func (c *Config) Validate() error {
