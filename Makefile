@@ -22,7 +22,7 @@ MAX_ARM6 = 12000000
 RACE    ?=
 DEMO    ?=
 
-.PHONY: all build demo test lint vet fuzz bench cross test-arm firmware generate clean deps
+.PHONY: all build demo test test-elasticsearch lint vet fuzz bench cross test-arm test-arm-package dist firmware generate clean deps
 
 all: build
 
@@ -58,6 +58,12 @@ firmware:
 # The timeout ends a test that hangs; a busy machine needs its time.
 test: deps vet
 	$(GO) test -timeout 60m $(RACE) ./...
+
+# output.elasticsearch, and the files for the server, against real nodes, which come
+# from Maven Central: some 200 MB the first time.
+test-elasticsearch:
+	@scripts/deps javac:default-jdk-headless mvn:maven
+	ELASTIC=1 $(GO) test -count=1 -timeout 30m ./internal/esnode ./internal/e2e/elastic
 
 vet:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt would change: $$unformatted"; exit 1; fi
@@ -103,6 +109,21 @@ test-arm: cross bin/sluice-arm6-demo
 	@scripts/deps qemu-arm-static:qemu-user-static qemu-aarch64-static:qemu-user-static
 	qemu-arm-static -cpu arm1176 bin/sluice-arm6-demo demo --messages 300
 	qemu-aarch64-static bin/sluice-arm64 demo --messages 300
+
+# Packages, archives, checksums and bills of materials, in dist. The binaries know
+# nothing of a repository, so that they are the same from an archive of the sources.
+MAINTAINER ?=
+dist: export GOFLAGS := $(GOFLAGS) -buildvcs=false
+dist: cross
+	@$(GO) run ./deploy/package/pack -version '$(VERSION)' $(if $(MAINTAINER),-maintainer '$(MAINTAINER)')
+
+# The armhf package in a Debian for armhf, booted on an emulated processor. The tree
+# of that Debian is made once, in minutes.
+ARM_TREE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/sluice/armhf-bookworm
+test-arm-package:
+	@scripts/deps qemu-arm-static:qemu-user-static mmdebstrap:mmdebstrap arch-test:arch-test systemd-nspawn:systemd-container
+	scripts/armhf-tree '$(ARM_TREE)'
+	ARM_TREE='$(ARM_TREE)' $(GO) test ./deploy/package -run TestArmhf -count=1 -v -timeout 30m
 
 generate:
 	$(GO) generate ./...

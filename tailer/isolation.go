@@ -2,16 +2,10 @@ package tailer
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/rs/zerolog"
-
-	"sluice/internal/durable"
 )
 
 // Some documents make a server close the connection with the whole window,
@@ -198,14 +192,6 @@ func (s *shipper) probe(doc []byte) bool {
 	}
 }
 
-// deadLetter is a line of the dead-letter file.
-type deadLetter struct {
-	Time     time.Time       `json:"time"`
-	Reason   string          `json:"reason"`
-	Document json.RawMessage `json:"document,omitempty"`
-	Raw      []byte          `json:"raw,omitempty"` // if it is no JSON
-}
-
 // refused sets aside a document that the server has named.
 func (s *shipper) refused(doc []byte, reason error) error {
 	return s.setAside(doc, reason, "the server refuses a document")
@@ -213,23 +199,8 @@ func (s *shipper) refused(doc []byte, reason error) error {
 
 // setAside appends a document to the dead-letter file and syncs it.
 func (s *shipper) setAside(doc []byte, reason error, what string) error {
-	l := deadLetter{Time: time.Now().UTC(), Reason: fmt.Sprint(reason)}
-	if json.Valid(doc) {
-		l.Document = doc
-	} else {
-		l.Raw = doc
-	}
-	line, err := json.Marshal(l)
-	if err != nil {
-		return fmt.Errorf("encode a dead letter: %w", err)
-	}
-	f, err := os.OpenFile(s.t.cfg.DeadLetterPath, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		return fmt.Errorf("open the dead-letter file: %w", err)
-	}
-	_, err = f.Write(append(line, '\n'))
-	if err = errors.Join(err, f.Sync(), f.Close(), durable.SyncDir(filepath.Dir(s.t.cfg.DeadLetterPath))); err != nil {
-		return fmt.Errorf("write %s: %w", s.t.cfg.DeadLetterPath, err)
+	if err := AppendDeadLetter(s.t.cfg.DeadLetterPath, doc, reason); err != nil {
+		return err
 	}
 	s.log.Error().Str("path", s.t.cfg.DeadLetterPath).AnErr("reason", reason).Int("bytes", len(doc)).
 		Msg(what + ": set aside in the dead-letter file")

@@ -51,6 +51,7 @@ func (a *app) commands() []*cobra.Command {
 		a.recorderCommand(),
 		a.tailerCommand(),
 		a.cleanerCommand(),
+		a.reshipCommand(),
 		a.registryCommand(),
 		a.keystoreCommand(),
 		a.setupCommand(),

@@ -215,10 +215,7 @@ func tailerConfig(cfg *config.Config, o TailerOptions, lanes int, log zerolog.Lo
 	c.BatchEvents = min(c.BatchEvents, heldByBatch(cfg.Queue.Mem.Events, lanes*(c.BatchesInFlight+1)))
 	c.FlushTimeout, c.FlushEvents = cfg.Queue.Mem.Flush.Timeout, cfg.Queue.Mem.Flush.MinEvents
 	c.ShutdownTimeout = cfg.Filebeat.ShutdownTimeout
-	c.DeadLetterPath = cfg.DeadLetter.Path
-	if c.DeadLetterPath != "" && !filepath.IsAbs(c.DeadLetterPath) {
-		c.DeadLetterPath = filepath.Join(cfg.Path.Data, c.DeadLetterPath)
-	}
+	c.DeadLetterPath = DeadLetterPath(cfg)
 	c.Settle = settle
 	c.Times = segmentTimes(cfg, log)
 	c.Sealed = recorder.Sealed
