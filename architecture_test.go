@@ -45,7 +45,7 @@ var mayImport = map[string][]string{
 	"tailer":                {"registry", "internal/durable", "internal/event", "internal/formatstring", "internal/parser", "internal/processor", "internal/tlsconfig"},
 	"cleaner":               {"registry", "internal/durable"},
 	"config":                {"registry", "recorder", "logstash", "elasticsearch", "tailer", "cleaner", "internal/tlsconfig", "internal/keystore", "internal/localout", "internal/logfile", "internal/monitor", "internal/parser", "internal/processor"},
-	"internal/gateway":      {"config", "registry", "recorder", "logstash", "elasticsearch", "tailer", "cleaner", "internal/localout", "internal/monitor"},
+	"internal/gateway":      {"config", "registry", "recorder", "logstash", "elasticsearch", "tailer", "cleaner", "internal/durable", "internal/localout", "internal/monitor"},
 	"internal/demo":         {"config", "internal/gateway", "registry", "recorder", "logstash", "tailer", "cleaner", "internal/tlsconfig"},
 	"cmd/sluice":            {"config", "internal/gateway", "internal/demo", "internal/pki", "internal/setup", "registry", "recorder", "tailer", "cleaner", "internal/durable", "internal/keystore", "internal/logfile", "internal/monitor"},
 }
