@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"sluice/internal/order"
 	"sluice/registry"
 )
 
@@ -61,7 +62,7 @@ func Clean(ctx context.Context, states []registry.State, o Options) (Report, err
 		o.now = time.Now
 	}
 	states = slices.Clone(states)
-	slices.SortStableFunc(states, func(a, b registry.State) int {
+	order.By(states, func(a, b registry.State) int {
 		return cmp.Or(cmp.Compare(filepath.Dir(a.Source), filepath.Dir(b.Source)), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Key, b.Key))
 	})
 	run := &run{o: o, least: leastOffsets(states), named: namedOffsets(states), report: Report{Files: []Candidate{}, DryRun: o.DryRun}, seen: map[identity]bool{}}
@@ -74,7 +75,7 @@ func Clean(ctx context.Context, states []registry.State, o Options) (Report, err
 		run.one(s)
 	}
 	run.closeFolder()
-	slices.SortStableFunc(run.report.Files, func(a, b Candidate) int { return cmp.Compare(a.Source, b.Source) })
+	order.By(run.report.Files, func(a, b Candidate) int { return cmp.Compare(a.Source, b.Source) })
 	return run.report, err
 }
 

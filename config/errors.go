@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"sluice/internal/order"
 )
 
 // position is a place in the configuration. The zero value is "nowhere".
@@ -127,7 +129,7 @@ func (f *faults) err() error {
 	if len(f.list) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(f.list, func(a, b *Error) int {
+	order.By(f.list, func(a, b *Error) int {
 		if a.at.order != b.at.order {
 			return a.at.order - b.at.order
 		}

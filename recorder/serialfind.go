@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"sluice/internal/order"
 )
 
 // Port is a serial port of this machine.
@@ -76,7 +78,7 @@ func (m places) ports() ([]Port, error) {
 		p.describe(at)
 		list = append(list, p)
 	}
-	slices.SortFunc(list, func(a, b Port) int { return cmp.Compare(a.Device, b.Device) })
+	order.By(list, func(a, b Port) int { return cmp.Compare(a.Device, b.Device) })
 	for i := range list {
 		list[i].Write = list[i].advice(list)
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"slices"
 	"sync"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"sluice/internal/durable"
+	"sluice/internal/order"
 )
 
 // ErrClosed is returned by the methods that write after Close.
@@ -108,7 +108,7 @@ func (r *Registry) States() []State {
 		}
 	}
 	r.mu.Unlock()
-	slices.SortFunc(states, func(a, b State) int { return cmp.Compare(a.Key, b.Key) })
+	order.By(states, func(a, b State) int { return cmp.Compare(a.Key, b.Key) })
 	return states
 }
 

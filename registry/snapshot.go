@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"sluice/internal/order"
 )
 
 const snapshotName = "data.json"
@@ -72,7 +74,7 @@ func bySource(a, b *State) int {
 
 // writeSnapshot writes states, sorted by bySource, as one JSON array.
 func writeSnapshot(w io.Writer, states []*State) error {
-	slices.SortFunc(states, bySource)
+	order.By(states, bySource)
 	buf := append(make([]byte, 0, 1024), '[')
 	for i, s := range states {
 		if i > 0 {

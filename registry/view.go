@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"sluice/internal/order"
 )
 
 // Formats of a View.
@@ -60,7 +62,7 @@ func Read(path string) (*View, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read registry: %w", err)
 	}
-	slices.SortFunc(v.states, func(a, b State) int { return cmp.Compare(a.Key, b.Key) })
+	order.By(v.states, func(a, b State) int { return cmp.Compare(a.Key, b.Key) })
 	return v, nil
 }
 

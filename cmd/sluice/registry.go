@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"sluice/internal/order"
 	"sluice/registry"
 )
 
@@ -60,7 +60,7 @@ func (a *app) list(o registryFlags) error {
 	for _, s := range view.States() {
 		rows = append(rows, rowOf(s))
 	}
-	slices.SortStableFunc(rows, compareRows)
+	order.By(rows, compareRows)
 	if o.json {
 		return json.NewEncoder(a.stdout).Encode(rows)
 	}

@@ -11,12 +11,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sluice/internal/durable"
+	"sluice/internal/order"
 	"sluice/registry"
 )
 
@@ -99,7 +99,7 @@ func replaceSnapshot(path string, states []registry.State) error {
 	if info, err := os.Stat(path); err == nil {
 		mode = info.Mode().Perm()
 	}
-	slices.SortFunc(states, func(a, b registry.State) int {
+	order.By(states, func(a, b registry.State) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Key, b.Key))
 	})
 	// The tailer's own temporary file has another name.

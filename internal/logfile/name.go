@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/internal/order"
 )
 
 // suffix ends the names of all log files, as in Filebeat since 8.0.
@@ -70,7 +71,7 @@ func list(dir, prefix string) ([]fileName, error) {
 			found = append(found, n)
 		}
 	}
-	slices.SortFunc(found, compareNames)
+	order.By(found, compareNames)
 	return found, nil
 }
 

@@ -4,10 +4,11 @@ import (
 	"cmp"
 	"io"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"sluice/internal/order"
 )
 
 // maxFiles is how many files /metrics lists, those with the greatest lag
@@ -194,7 +195,7 @@ func fileMetrics(x *exposition, n *Numbers, files []File) {
 	x.gauge("sluice_files", "Files that are followed.", float64(n.Files))
 	x.gauge("sluice_lag_bytes", "Bytes on disk that are not acknowledged, of all files.", float64(n.Lag))
 	x.gauge("sluice_lag_seconds", "How long the oldest line that is not acknowledged may have waited.", wait.Seconds())
-	slices.SortFunc(files, func(a, b File) int {
+	order.By(files, func(a, b File) int {
 		return cmp.Or(cmp.Compare(b.Lag, a.Lag), cmp.Compare(b.Wait, a.Wait), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Input, b.Input))
 	})
 	listed := files[:min(len(files), maxFiles)]

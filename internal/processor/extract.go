@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sluice/internal/event"
+	"sluice/internal/order"
 )
 
 // Puts entries of a list into fields. An error undoes all; error.message is
@@ -61,7 +62,7 @@ func (o *extractArray) mappings() (list []mapping, err error) {
 		}
 		list = append(list, mapping{name, int(i)})
 	}
-	slices.SortStableFunc(list, func(a, b mapping) int { return a.index - b.index })
+	order.By(list, func(a, b mapping) int { return a.index - b.index })
 	return list, errors.Join(errs...)
 }
 
