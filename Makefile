@@ -46,7 +46,14 @@ CHIP_TOOLS = avr-g++:gcc-avr /usr/lib/avr/include/avr/io.h:avr-libc \
 deps:
 	@scripts/deps mosquitto:mosquitto mosquitto_sub:mosquitto-clients make:make gcc:gcc g++:g++ $(CHIP_TOOLS) \
 		/usr/include/simavr/sim_avr.h:libsimavr-dev /usr/include/libelf.h:libelf-dev /usr/include/bearssl.h:libbearssl-dev \
-		qemu-system-xtensa:qemu-system-misc
+		qemu-system-xtensa:qemu-system-misc \
+		$(SETUP_TOOLS)
+
+# What set-up, units, packages and VPN are tested with: booted containers, network
+# namespaces, and the tools of packagers.
+SETUP_TOOLS = systemd-nspawn:systemd-container systemd-analyze:systemd git:git lintian:lintian shellcheck:shellcheck rpm:rpm \
+	openssl:openssl man:man-db setpriv:util-linux nsenter:util-linux script:bsdutils dpkg-parsechangelog:dpkg-dev \
+	openvpn:openvpn wg:wireguard-tools nft:nftables ip:iproute2 rotatelogs:apache2-utils crontab:cron jq:jq curl:curl
 
 # The sketches, compiled for their chips: Uno, Mega 2560 and ESP8266. That of the
 # ESP8266 is linked by the Arduino IDE only, with the board package.
@@ -104,11 +111,13 @@ bin/sluice-amd64: FORCE
 	@echo "go build -o $@ ./cmd/sluice"
 	@GOOS=linux GOARCH=amd64 $(BUILD) -o $@ ./cmd/sluice
 
-# The demo on emulated processors: a Pi Zero's ARMv6, and 64-bit ARM.
+# The demo on emulated processors: a Pi Zero's ARMv6, and 64-bit ARM. SLOW=1 also
+# boots the armhf package.
 test-arm: cross bin/sluice-arm6-demo
 	@scripts/deps qemu-arm-static:qemu-user-static qemu-aarch64-static:qemu-user-static
 	qemu-arm-static -cpu arm1176 bin/sluice-arm6-demo demo --messages 300
 	qemu-aarch64-static bin/sluice-arm64 demo --messages 300
+	$(if $(SLOW),$(MAKE) --no-print-directory test-arm-package)
 
 # Packages, archives, checksums and bills of materials, in dist. The binaries know
 # nothing of a repository, so that they are the same from an archive of the sources.

@@ -4,7 +4,6 @@
 package systemd_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -21,15 +20,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sluice/internal/nspawn"
 )
 
-// needs skips, loudly, without a tool.
-func needs(t *testing.T, tools ...string) {
+// needs skips, loudly, without systemd-analyze.
+func needs(t *testing.T) {
 	t.Helper()
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("NOT TESTED: %s is missing; on Debian: apt-get install systemd systemd-container mosquitto mosquitto-clients", tool)
-		}
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		nspawn.Skip(t, "systemd-analyze is missing; on Debian: apt-get install systemd")
 	}
 }
 
@@ -49,18 +48,12 @@ func output(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-func write(t *testing.T, file, text string, mode os.FileMode) {
-	t.Helper()
-	must(t, os.MkdirAll(filepath.Dir(file), 0o755))
-	must(t, os.WriteFile(file, []byte(text), mode))
-}
-
 func copyTo(t *testing.T, folder string, files ...string) {
 	t.Helper()
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		must(t, err)
-		write(t, filepath.Join(folder, filepath.Base(file)), string(text), 0o644)
+		nspawn.Write(t, filepath.Join(folder, filepath.Base(file)), string(text), 0o644)
 	}
 }
 
@@ -76,7 +69,7 @@ func units(t *testing.T) []string {
 
 // systemd knows every line of the units, and says nothing about them.
 func TestUnitsAreVerified(t *testing.T) {
-	needs(t, "systemd-analyze")
+	needs(t)
 	for _, serial := range []bool{false, true} {
 		root := t.TempDir()
 		folder := filepath.Join(root, "etc/systemd/system")
@@ -85,11 +78,11 @@ func TestUnitsAreVerified(t *testing.T) {
 			copyTo(t, filepath.Join(folder, "sluice-recorder.service.d"), "sluice-recorder-serial.conf")
 		}
 		for _, target := range []string{"sysinit", "basic", "shutdown", "timers", "multi-user", "network"} {
-			write(t, filepath.Join(folder, target+".target"), "[Unit]\n", 0o644)
+			nspawn.Write(t, filepath.Join(folder, target+".target"), "[Unit]\n", 0o644)
 		}
-		write(t, filepath.Join(folder, "modprobe@.service"), "[Service]\nType=oneshot\nExecStart=/usr/bin/sluice\n", 0o644)
+		nspawn.Write(t, filepath.Join(folder, "modprobe@.service"), "[Service]\nType=oneshot\nExecStart=/usr/bin/sluice\n", 0o644)
 		for _, binary := range []string{"usr/bin/sluice", "usr/sbin/openvpn"} {
-			write(t, filepath.Join(root, binary), "", 0o755)
+			nspawn.Write(t, filepath.Join(root, binary), "", 0o755)
 		}
 		args := []string{"verify", "--man=no", "--root=" + root}
 		if out := output(t, "systemd-analyze", append(args, units(t)...)...); out != "" {
@@ -100,7 +93,7 @@ func TestUnitsAreVerified(t *testing.T) {
 
 // The numbers of README.md hold.
 func TestExposureIsAsTheReadmeSays(t *testing.T) {
-	needs(t, "systemd-analyze")
+	needs(t)
 	for _, c := range []struct{ unit, dropIn, threshold string }{
 		{"sluice-recorder.service", "", "14"},
 		{"sluice-recorder.service", "sluice-recorder-serial.conf", "17"},
@@ -121,7 +114,7 @@ func TestExposureIsAsTheReadmeSays(t *testing.T) {
 }
 
 func TestTimerIsWeekly(t *testing.T) {
-	needs(t, "systemd-analyze")
+	needs(t)
 	text, err := os.ReadFile("sluice-cleaner.timer")
 	must(t, err)
 	m := regexp.MustCompile(`(?m)^OnCalendar=(.*)$`).FindSubmatch(text)
@@ -186,16 +179,6 @@ allow_anonymous false
 password_file /run/passwords
 `
 
-const probeUnit = `[Unit]
-After=basic.target network.target
-[Service]
-Type=oneshot
-WorkingDirectory=/src/systemd
-StandardOutput=truncate:/out/checks
-StandardError=truncate:/out/errors
-ExecStart=/bin/bash /src/systemd/testdata/probe.sh
-`
-
 // certificate makes the broker's certificate, which is its own CA and that of the
 // recorder, too.
 func certificate(t *testing.T) (crt, key string) {
@@ -215,30 +198,6 @@ func certificate(t *testing.T) (crt, key string) {
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
-// overlay makes a writable view of this machine's root, of which nothing remains.
-func overlay(t *testing.T) (root string) {
-	t.Helper()
-	dir := t.TempDir()
-	mount := func(args ...string) {
-		if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
-			t.Skipf("NOT TESTED: mount %s: %v: %s", strings.Join(args, " "), err, out)
-		}
-		target := args[len(args)-1]
-		t.Cleanup(func() { output(t, "umount", target) })
-	}
-	mount("-t", "tmpfs", "tmpfs", dir)
-	root = filepath.Join(dir, "root")
-	for _, name := range []string{"upper", "work", "root"} {
-		must(t, os.Mkdir(filepath.Join(dir, name), 0o755))
-	}
-	mount("-t", "overlay", "-o", "lowerdir=/,upperdir="+dir+"/upper,workdir="+dir+"/work", "overlay", root)
-	write(t, root+"/etc/machine-id", "", 0o644)
-	for _, leftover := range []string{"/etc/sluice", "/var/lib/sluice", "/usr/bin/sluice"} {
-		must(t, os.RemoveAll(root+leftover))
-	}
-	return root
-}
-
 // source is a copy of what README.md's commands use: this folder, and the binary
 // beside it.
 func source(t *testing.T, root string) {
@@ -252,95 +211,58 @@ func source(t *testing.T, root string) {
 	}
 }
 
-// boot runs the probe in a container with a systemd of its own, and returns the
-// folder of its results.
-func boot(t *testing.T, root string) (out string) {
+// boot runs the probe in a container with a systemd of its own.
+func boot(t *testing.T, root string) nspawn.Machine {
 	t.Helper()
-	out = t.TempDir()
+	out := t.TempDir()
 	readme := blocks(t)
 	crt, key := certificate(t)
 	for name, text := range map[string]string{
 		"install.sh": readme[0], "enable.sh": readme[1], "serial.sh": readme[2], "config.sh": readme[3],
 		"sluice.yml": configuration, "mosquitto.conf": mosquitto, "broker.crt": crt, "broker.key": key,
 	} {
-		write(t, filepath.Join(out, name), text, 0o644)
+		nspawn.Write(t, filepath.Join(out, name), text, 0o644)
 	}
-	must(t, os.Chmod(out, 0o755))
-	write(t, root+"/etc/systemd/system/probe.service", probeUnit, 0o644)
-	write(t, root+"/etc/systemd/system/multi-user.target.d/probe.conf", "[Unit]\nWants=probe.service\n", 0o644)
-	args := []string{"-D", root, "-b", "-q", "--register=no", "--keep-unit", "--private-network", "--console=read-only", "--bind=" + out + ":/out"}
+	probe, err := os.ReadFile("testdata/probe.sh")
+	must(t, err)
+	machine := nspawn.Machine{Root: root, Out: out, Probe: string(probe)}
 	if _, err := os.Stat("/dev/net/tun"); err == nil {
 		if _, err := exec.LookPath("openvpn"); err == nil {
-			write(t, filepath.Join(out, "vpn"), "", 0o644)
+			nspawn.Write(t, filepath.Join(out, "vpn"), "yes\n", 0o644)
 			node := root + "/src/tun" // with the mode that udev gives it
 			must(t, syscall.Mknod(node, syscall.S_IFCHR, 10<<8|200))
 			must(t, os.Chmod(node, 0o666))
-			args = append(args, "--capability=CAP_NET_ADMIN", "--bind="+node+":/dev/net/tun")
+			machine.Args = []string{"--capability=CAP_NET_ADMIN", "--bind=" + node + ":/dev/net/tun"}
 		}
 	}
-	args = append(args, "systemd.unit=multi-user.target", "systemd.firstboot=off", "systemd.mask=getty@tty1.service",
-		"systemd.mask=mosquitto.service", "systemd.mask=postgresql.service", "systemd.mask=openvpn.service")
-	if _, err := os.Stat("/run/systemd/nspawn"); err != nil {
-		defer func() { _ = os.RemoveAll("/run/systemd/nspawn") }() // locks of nspawn
-	}
-	ctx, end := context.WithTimeout(t.Context(), 100*time.Second)
-	defer end()
-	nspawn := exec.CommandContext(ctx, "systemd-nspawn", args...)
-	nspawn.WaitDelay = 5 * time.Second
-	console, err := nspawn.CombinedOutput()
-	if _, missing := os.Stat(filepath.Join(out, "checks")); missing != nil {
-		t.Fatalf("the container did not boot: %v\n%s", err, console)
-	}
-	return out
-}
-
-// read returns a file's text, or "".
-func read(file string) string {
-	text, _ := os.ReadFile(file)
-	return string(text)
+	machine.Args = append(machine.Args, "systemd.mask=mosquitto.service")
+	machine.Boot(t)
+	return machine
 }
 
 func TestUnitsInABootedSystem(t *testing.T) {
 	if testing.Short() {
 		t.Skip("boots a system")
 	}
-	if os.Getuid() != 0 {
-		t.Skip("NOT TESTED: only root can boot a container")
-	}
-	needs(t, "systemd-nspawn", "systemctl", "mosquitto", "mosquitto_pub", "mosquitto_passwd", "setpriv", "nsenter", "script")
-	root := overlay(t)
+	nspawn.Needs(t, "systemctl:systemd", "mosquitto", "mosquitto_pub:mosquitto-clients", "mosquitto_passwd:mosquitto", "setpriv:util-linux",
+		"nsenter:util-linux", "script:bsdutils")
+	root := nspawn.Overlay(t, "/")
 	source(t, root)
-	out := boot(t, root)
-	complete := false
-	for line := range strings.Lines(read(filepath.Join(out, "checks"))) {
-		line = strings.TrimSpace(line)
-		switch {
-		case line == "done":
-			complete = true
-		case strings.HasPrefix(line, "ok "):
-			t.Log(line)
-		default:
-			t.Error(line)
-		}
-	}
-	if !complete {
-		t.Errorf("the probe did not come to its end: %s", read(filepath.Join(out, "errors")))
-	}
-	if _, err := os.Stat(filepath.Join(out, "vpn")); err != nil {
+	machine := boot(t, root)
+	machine.Report(t)
+	if machine.Read("vpn") == "" {
 		t.Log("NOT TESTED: sluice-vpn.service, for want of openvpn or /dev/net/tun")
 	}
-	if t.Failed() {
-		t.Logf("journal:\n%s\ntrace:\n%s", read(filepath.Join(out, "journal")), read(filepath.Join(out, "trace")))
-		return
+	if !t.Failed() {
+		cron(t, root)
 	}
-	cron(t, root)
 }
 
 // cron runs the weekly script as cron does where systemd does not run: on the
 // files that the booted system left.
 func cron(t *testing.T, root string) {
 	t.Helper()
-	write(t, root+"/etc/sluice/environment", "MQTT_USER=pi\nMQTT_PASSWORD='pass word'\nCREDENTIALS_DIRECTORY=/etc/sluice\n", 0o600)
+	nspawn.Write(t, root+"/etc/sluice/environment", "MQTT_USER=pi\nMQTT_PASSWORD='pass word'\nCREDENTIALS_DIRECTORY=/etc/sluice\n", 0o600)
 	segments, _ := filepath.Glob(root + "/var/lib/sluice/spool/*.log")
 	must(t, os.RemoveAll(root+"/run/systemd/system"))
 	if out := output(t, "chroot", root, "/src/systemd/cron.weekly/sluice"); out != "" {
@@ -351,7 +273,7 @@ func cron(t *testing.T, root string) {
 		t.Errorf("cron: of %d segments, %d are left", len(segments), len(left))
 	}
 	must(t, os.Remove(root+"/usr/bin/sluice"))
-	write(t, root+"/usr/bin/sluice", "#!/bin/sh\nid -un; echo $MQTT_USER: $*\n", 0o755)
+	nspawn.Write(t, root+"/usr/bin/sluice", "#!/bin/sh\nid -un; echo $MQTT_USER: $*\n", 0o755)
 	const want = "sluice\npi: cleaner --quiet\n" // files of root's the tailer couldn't write
 	if out := output(t, "chroot", root, "/src/systemd/cron.weekly/sluice"); out != want {
 		t.Errorf("the script of cron ran %q, not %q", out, want)

@@ -1,25 +1,6 @@
-# Runs as root in the booted container, in a copy of the folder above. Each line of its
-# output "ok NAME" or "FAIL NAME: what was seen" is one check of the test.
-exec 2>/out/trace
-set -x
-
-check() { # check NAME COMMAND...: the command succeeds
-	name=$1; shift
-	if seen=$("$@" 2>&1); then echo "ok $name"; else echo "FAIL $name: $seen"; fi
-}
-await() { # await NAME COMMAND...: it succeeds within 15 s
-	name=$1; shift; end=$((SECONDS + 15))
-	set +x
-	until "$@" >/dev/null; do
-		if ((SECONDS >= end)); then echo "FAIL $name: not within 15 s: $*"; set -x; return; fi
-		sleep 0.1
-	done
-	echo "ok $name"
-	set -x
-}
-prop() { systemctl show "$1" -p "$2" --value; }
-is() { [[ $(prop "$1" "$2") == $3 ]] || { prop "$1" "$2"; return 1; }; }
-restarted() { is "$1" SubState running && (($(prop "$1" NRestarts) > $2)); }
+# Runs as root in the booted container, in a copy of the folder above, after the
+# words of sluice/internal/nspawn.
+cd /src/systemd
 publish() { for i in $(seq "$1" "$2"); do echo "reading $i"; done | mosquitto_pub -h 127.0.0.1 -p 8883 --cafile /out/broker.crt --cert /out/broker.crt --key /out/broker.key -u pi -P 'pass word' -q 1 -t sensor -l; }
 arrived() { (($(cat /var/lib/sluice/out/*.ndjson | grep -o 'reading [0-9]*' | sort -u | wc -l) == $1)); }
 status() { grep -E "^$2:.*$3" "/proc/$(prop "$1" MainPID)/status"; }
@@ -128,6 +109,3 @@ check 'recorder: stops by itself' systemctl stop sluice-recorder
 check 'tailer: stops by itself' systemctl stop sluice-tailer
 check 'stopped, not killed' is sluice-tailer Result success
 kill $wire
-echo done
-journalctl -o short-monotonic -u 'sluice-*' -u 'vpnserver*' > /out/journal
-systemctl start --no-block poweroff.target
