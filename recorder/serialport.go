@@ -163,11 +163,19 @@ func explainOpen(err error) error {
 	case errors.Is(err, syscall.EBUSY):
 		return errInUse
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%w; add the user to the device's group (usermod -aG dialout USER)", err)
+		return fmt.Errorf("%w; %s", err, openMend())
 	case errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV), errors.Is(err, syscall.EIO):
 		return fmt.Errorf("there is no device behind it: %w", err)
 	}
 	return err
+}
+
+// openMend is what gives a process the right to open a port.
+func openMend() string {
+	if os.Getenv("INVOCATION_ID") != "" { // started by systemd
+		return "give the service the ports by its drop-in (sluice setup gateway --serial PORT; or sluice-recorder-serial.conf), and its user the device's group"
+	}
+	return "add the user to the device's group (usermod -aG dialout USER)"
 }
 
 var errAbsent = errors.New("there is no such device; plug it in (\"sluice recorder ports\" lists what there is)")

@@ -95,7 +95,9 @@ func (s SeriesStatus) String() string {
 	if s.Port != "" {
 		link = "reads " + s.Port
 	}
-	if !s.Connected {
+	if !s.Connected && s.Port == "" && s.Broker == "" {
+		link = "connecting"
+	} else if !s.Connected {
 		link = "not " + strings.Replace(link, "reads", "reading", 1)
 	}
 	text := fmt.Sprintf("%s: %s, %d recorded, %d waiting", s.Name, link, s.Recorded, s.QueueRecords)

@@ -21,7 +21,8 @@ than --older-than. It may run while recorder and tailer run: only offsets that
 are on disk count, and no file that a process has open for writing is deleted.
 
 REGISTRY is a registry's folder or its data.json, also that of Filebeat 7.6,
-which is only read. Without it, the configuration says where the registry is.`
+which is only read. Without it, the configuration says where the registry is; as
+long as the tailer has not made it, there is nothing to clean.`
 
 func (a *app) cleanerCommand() *cobra.Command {
 	var o cleanerFlags
@@ -65,6 +66,9 @@ func (a *app) clean(ctx context.Context, o cleanerFlags) error {
 		return err
 	}
 	view, err := where.read(a.stderr)
+	if errors.Is(err, errNoRegistry) {
+		return a.nothingShipped(err, o)
+	}
 	if err != nil {
 		return err
 	}
@@ -83,6 +87,18 @@ func (a *app) clean(ctx context.Context, o cleanerFlags) error {
 		return silentError{}
 	}
 	return err
+}
+
+// nothingShipped ends a run before the tailer's first start, in which nothing can
+// be deleted. That is no failure: the weekly run of a new gateway may come first.
+func (a *app) nothingShipped(why error, o cleanerFlags) error {
+	if !o.quiet {
+		fmt.Fprintf(a.stderr, "nothing to clean: %s\n", why)
+	}
+	if !o.json {
+		return nil
+	}
+	return a.printReport(&cleaner.Report{Files: []cleaner.Candidate{}, DryRun: o.dryRun}, o)
 }
 
 // cleanAge is the least age: the flag's, else the configuration's, else 48h.

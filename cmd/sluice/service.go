@@ -31,8 +31,13 @@ func (p placed) Run(ctx context.Context) error {
 	return p.cfg.Place(p.section, p.service.Run(ctx))
 }
 
-// statusInterval is the time between two status texts for systemd.
-const statusInterval = 10 * time.Second
+const (
+	// statusInterval is the time between two status texts for systemd.
+	statusInterval = 10 * time.Second
+	// After a start, when somebody may look, they come each second for a while.
+	firstStatusInterval = time.Second
+	firstStatusTime     = 30 * time.Second
+)
 
 // opener prepares a service; nothing is read or sent before Run.
 type opener func(*config.Config, zerolog.Logger) (s service, status func() string, err error)
@@ -118,8 +123,9 @@ func notifySystemd(ctx context.Context, log zerolog.Logger, status func() string
 	if watchdog > 0 {
 		interval = min(interval, watchdog/2)
 	}
-	tick := time.NewTicker(interval)
+	tick := time.NewTicker(min(interval, firstStatusInterval))
 	defer tick.Stop()
+	settled := time.After(firstStatusTime)
 	for {
 		text := fmt.Sprintf("STATUS=%s\n", status())
 		if watchdog > 0 {
@@ -128,6 +134,8 @@ func notifySystemd(ctx context.Context, log zerolog.Logger, status func() string
 		_, _ = daemon.SdNotify(false, text) // the next tick tries again
 		select {
 		case <-tick.C:
+		case <-settled:
+			tick.Reset(interval)
 		case <-ctx.Done():
 			_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping) // systemd sees the end anyway
 			return

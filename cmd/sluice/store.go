@@ -63,12 +63,15 @@ func namedStore(path string) (store, error) {
 	return s, nil
 }
 
+// errNoRegistry says that the configuration's registry is not there (yet).
+var errNoRegistry = errors.New("no registry")
+
 // read returns the durable states, and says on stderr what was damaged.
 func (s store) read(stderr io.Writer) (*registry.View, error) {
 	view, err := registry.Read(s.path)
 	if err != nil {
 		if !s.named && errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("no registry at %s: the tailer makes it at its first start; otherwise correct path.data", s.path)
+			return nil, fmt.Errorf("%w at %s: the tailer makes it at its first start; otherwise correct path.data", errNoRegistry, s.path)
 		}
 		return nil, err
 	}
