@@ -19,9 +19,14 @@ import (
 // the original must be. Such a copy is told by its name, which is the
 // original's with something behind it, and by its first bytes.
 
-// copyPatience is how long a file that looks like a copy waits for its
-// original to be truncated, in scans, before it is read as a file of its own.
-const copyPatience = 2
+// How long a file that looks like a copy waits for its original to be truncated
+// before it is read as a file of its own: that many scans, and at least so long,
+// for what is between the copy's last byte and the truncation (an fsync to a slow
+// card, a busy machine) has nothing to do with how often is looked.
+const (
+	copyPatience  = 2
+	leastPatience = 10 * time.Second
+)
 
 // copied finds the State with which a new file goes on if it is the copy of a
 // followed one, or of one that was; wait says that it may be about to become
@@ -178,8 +183,8 @@ func (f *file) namedAfter(path string) bool {
 // after it was renamed, while nobody looked.
 func (t *Tailer) archived(f *file, content io.ReaderAt) (registry.State, bool) {
 	var found registry.State
-	for _, s := range t.orphans.all() {
-		if s.PrefixLen <= found.PrefixLen || !f.in.set.owns(&s) || !f.namedAfter(s.Source) || f.present(&s) {
+	for _, s := range t.archivable(f.in) {
+		if s.PrefixLen <= found.PrefixLen || !f.namedAfter(s.Source) || f.present(&s) {
 			continue
 		}
 		if same, err := (prefix{s.PrefixHash, s.PrefixLen}).holds(content, make([]byte, prefixLimit)); err == nil && same {
@@ -190,11 +195,37 @@ func (t *Tailer) archived(f *file, content io.ReaderAt) (registry.State, bool) {
 		return found, false
 	}
 	f.in.log.Info().Str("path", f.path).Str("of", found.Source).Int64("offset", found.Offset).Msg("the file holds one that was compressed: reading on where that was left")
-	t.removeOrphan(found)
-	if f.in.set.keys[found.Key] == nil {
+	t.gone = slices.DeleteFunc(t.gone, func(g goneFile) bool { return sameLife(&g.State, &found) })
+	if slices.ContainsFunc(t.orphans.all(), func(s registry.State) bool { return sameLife(&s, &found) }) {
+		t.removeOrphan(found)
+	}
+	if s, ok := t.reg.Get(found.Key); ok && sameLife(&s, &found) && f.in.set.keys[found.Key] == nil {
 		t.reg.Forget(found.Key)
 	}
 	return t.inherit(f, prefix{found.PrefixHash, found.PrefixLen}, found.Offset, found.Generation), true
+}
+
+// archivable lists the States of an input's files that an archive may be of:
+// those that have just gone, the last one first, and those that nobody has
+// found again.
+func (t *Tailer) archivable(in *input) (states []registry.State) {
+	for _, g := range slices.Backward(t.gone) {
+		if g.set == in.set {
+			states = append(states, g.State)
+		}
+	}
+	for _, s := range t.orphans.all() {
+		if in.set.owns(&s) {
+			states = append(states, s)
+		}
+	}
+	return states
+}
+
+// sameLife says whether two States are about the same content of one file:
+// with its inode, another one gets its key.
+func sameLife(a, b *registry.State) bool {
+	return a.Key == b.Key && a.Birth == b.Birth && a.Generation == b.Generation
 }
 
 // present says whether the file that a State is about is still at its path, as
@@ -205,28 +236,29 @@ func (f *file) present(s *registry.State) bool {
 }
 
 // possibleCopy is a file that looks like a copy whose original is about to be
-// truncated or removed: of which size, since when.
+// truncated or removed: as what it was found, since when, and looked at last.
 type possibleCopy struct {
-	since time.Time
-	size  int64
+	birth, size int64
+	since, seen time.Time
 }
 
 // mayBecomeCopy says whether to wait on.
 func (in *input) mayBecomeCopy(f *file, now time.Time) bool {
-	patience := copyPatience * in.scanFrequency
+	patience := max(copyPatience*in.scanFrequency, leastPatience)
 	if in.suffix != nil || in.compression != "" {
 		patience = max(patience, time.Minute)
 	}
 	c, ok := in.copies[f.inode]
-	if !ok || c.size != f.size { // it is still being written
-		in.copies[f.inode] = possibleCopy{now, f.size}
-		return true
+	if !ok || c.size != f.size || c.birth != f.birth { // it is still being written, or another one
+		c = possibleCopy{birth: f.birth, size: f.size, since: now}
 	}
-	if now.Sub(c.since) < patience {
-		return true
+	if now.Sub(c.since) >= patience {
+		delete(in.copies, f.inode)
+		return false
 	}
-	delete(in.copies, f.inode)
-	return false
+	c.seen = now
+	in.copies[f.inode] = c
+	return true
 }
 
 // inherit makes the State with which a copy goes on.

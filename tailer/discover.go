@@ -29,7 +29,7 @@ func (t *Tailer) discover(in *input, path string, info fileInfo, now time.Time) 
 	}
 	state, known := t.stateOf(f, info)
 	if known && state.PrefixLen > 0 && !sameFile(&state, info) && !f.mayBe(&state) {
-		t.leave(state) // of another file with this name, which may be an archive by now
+		t.leave(in, state) // of another file with this name, which may be an archive by now
 		known = false
 	}
 	if undecided && !known {

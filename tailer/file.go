@@ -228,17 +228,29 @@ func (f *file) commit(life uint32, offset int64) {
 	f.save()
 }
 
-// save puts the file's State into the registry's memory.
+// save puts the file's State into the registry's memory; mu is held.
 func (f *file) save() {
 	if f.detached || f.pump != nil {
 		return
 	}
+	f.in.reg.Commit(f.state())
+}
+
+// state is the State as it stands now; mu is held.
+func (f *file) state() registry.State {
 	id := f.key[len(f.in.set.space):]
-	f.in.reg.Commit(registry.State{
+	return registry.State{
 		Key: f.key, Source: f.path, Offset: f.acked, Timestamp: time.Now(), TTL: f.in.ttl(), Type: f.in.typ,
 		Inode: f.inode.ino, Device: f.inode.dev, ID: id, IdentifierName: identifierName(id), Meta: f.in.meta,
 		Generation: f.generation, Birth: f.birth, PrefixHash: f.prefix.hash, PrefixLen: f.prefix.length,
-	})
+	}
+}
+
+// current is the file's State as it stands now.
+func (f *file) current() registry.State {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state()
 }
 
 // renew starts a new life of the file at offset: its content is another one.

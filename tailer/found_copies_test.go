@@ -184,6 +184,106 @@ func TestCompressedRightAfterItWasForgotten(t *testing.T) {
 	g.sameGeneration()
 }
 
+// A file is compressed and removed between two looks, and another one gets its
+// inode, and so its key, whose State is there before the archive's turn comes.
+func TestCompressedAndItsInodeUsedAnew(t *testing.T) {
+	g := newFilestream(t)
+	in := &g.cfg.Inputs[0]
+	in.Compression, in.Paths, in.IgnoreOlder = "auto", []string{g.path("*.log*")}, time.Hour
+	in.FileIdentity.Choose(identityNative)
+	g.write("a.log", "one\n")
+	g.write("next", "old\n")
+	g.age("next", 2*time.Hour) // its State is made when it is found
+	g.start()
+	g.want("one")
+	g.eventually("it is acknowledged", func() bool { return g.offset("a.log") == 4 })
+	g.unseen(func() {
+		g.giveInode("a.log", "next")
+		g.write("a.log.gz", zipped(t, "one\ntwo\n"))
+		g.check(os.Remove(g.path("a.log")))
+		g.rename("next", "b.log")
+		for range 2 {
+			g.tailer.scan(g.tailer.inputs[0], time.Now())
+		}
+	})
+	g.eventually("the archive is acknowledged", func() bool { return g.offset("a.log.gz") == 8 && g.offset("b.log") == 4 })
+	g.want("one", "two")
+	g.sameGeneration()
+}
+
+// giveInode makes the tailer believe that a file it follows has the inode of
+// another one, as if that were to be made when the first is gone.
+func (g *gateway) giveInode(name, other string) {
+	g.t.Helper()
+	info, err := statFile(g.path(other), false)
+	g.check(err)
+	if info.birth == 0 {
+		g.t.Skip("the file system knows no birth times")
+	}
+	set := g.tailer.sets[0]
+	f := set.paths[g.path(name)]
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(set.files, f.inode)
+	delete(set.keys, f.key)
+	g.reg.Forget(f.key)
+	f.inode, f.birth = info.inode, info.birth-1
+	f.key = f.in.keyOf(f.inode, f.path, "")
+	set.files[f.inode], set.keys[f.key] = f, f
+	f.save()
+}
+
+// What is between the end of a copy and the truncation of its original may take
+// longer than some looks, and what is known of one that waits is not another's.
+func TestPatienceWithACopy(t *testing.T) {
+	g := newFilestream(t)
+	g.start()
+	g.eventually("there was a scan", func() bool { return g.tailer.stats.looked.Load() })
+	g.unseen(func() {
+		in, now := g.tailer.inputs[0], time.Now()
+		for _, c := range []struct {
+			after       time.Duration
+			birth, size int64
+			want        bool
+		}{
+			{0, 1, 0, true},
+			{8 * time.Second, 1, 0, true},
+			{9 * time.Second, 1, 5, true}, // it grows
+			{18 * time.Second, 1, 5, true},
+			{19 * time.Second, 1, 5, false},
+			{20 * time.Second, 1, 5, true},
+			{40 * time.Second, 2, 5, true}, // with its inode
+		} {
+			if got := in.mayBecomeCopy(&file{in: in, inode: inode{1, 2}, birth: c.birth, size: c.size}, now.Add(c.after)); got != c.want {
+				t.Errorf("%+v: got %v", c, got)
+			}
+		}
+	})
+}
+
+// A file that looked like a copy turns out to be none.
+func TestNoCopyAfterAll(t *testing.T) {
+	g := newFilestream(t)
+	g.cfg.Inputs[0].Paths = []string{g.path("*.log*")}
+	g.write("a.log", "one\n")
+	g.start()
+	g.want("one")
+	waiting := func(want int) {
+		t.Helper()
+		g.tailer.scan(g.tailer.inputs[0], time.Now())
+		if got := len(g.tailer.inputs[0].copies); got != want {
+			t.Errorf("%d files wait, want %d", got, want)
+		}
+	}
+	g.unseen(func() {
+		g.write("a.log.1", "")
+		waiting(1)
+		g.write("a.log.1", "two\n")
+		waiting(0)
+	})
+	g.want("one", "two")
+}
+
 // The State of a file that is gone counts until every input has looked: one
 // may find the file under its new name.
 func TestRenamedToAnInputThatLooksLater(t *testing.T) {

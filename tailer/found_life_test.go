@@ -309,7 +309,7 @@ func TestReusedInodeAndAnotherID(t *testing.T) {
 	old := g.reg.States()[0]
 	old.Birth, old.Generation, old.PrefixHash = old.Birth-1, "gone", "0123456789abcdef"
 	g.tailer.mu.Lock()
-	g.tailer.leave(old)
+	g.tailer.leave(g.tailer.inputs[1], old)
 	g.tailer.mu.Unlock()
 	other.ID, main.ID = "yet another", "another"
 	g.setInputs(other, main)

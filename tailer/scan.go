@@ -30,14 +30,8 @@ func (t *Tailer) scan(in *input, now time.Time) {
 	// Further names of a file (hard links, symbolic ones) go with it.
 	maps.DeleteFunc(in.set.paths, func(_ string, f *file) bool { return in.set.files[f.inode] != f })
 	t.forgetStale(in)
-	for _, s := range t.gone {
-		if t.succeeded(&s) {
-			continue
-		}
-		t.removeOrphan(s)
-		t.orphans.add(s, s.Source)
-	}
-	t.gone = nil
+	maps.DeleteFunc(in.copies, func(_ inode, c possibleCopy) bool { return c.seen.Before(now) }) // no copies after all
+	t.gone = slices.DeleteFunc(t.gone, func(g goneFile) bool { return !t.awaited(&g) })
 	if e := in.log.Debug(); e.Enabled() {
 		e.Msgf("input states cleaned up. Before: %d, After: %d, Pending: %d", before, len(in.set.files), in.set.pending())
 	}
@@ -94,9 +88,7 @@ func (t *Tailer) observe(in *input, path string, now time.Time) *file {
 	switch {
 	case f == nil:
 	case !f.is(info): // the inode is used anew
-		if s, ok := t.reg.Get(f.key); ok {
-			t.leave(s) // it may have been compressed and then removed
-		}
+		t.leave(f.in, f.current()) // it may have been compressed and then removed
 		t.drop(f)
 		f = nil
 	case f.in != in && t.release(f, in, path):
@@ -296,9 +288,7 @@ func (t *Tailer) removed(f *file, unread bool) {
 	if unread {
 		f.in.log.Warn().Str("path", f.path).Int64("bytes", f.unread()).Msg("file was removed before it was read to its end")
 	}
-	if s, ok := t.reg.Get(f.key); ok && !f.detached && s.PrefixLen > 0 && f.in.matches(s.Source) {
-		t.leave(s)
-	}
+	t.leave(f.in, f.current())
 	if !f.in.cfg.CleanRemoved {
 		t.drop(f)
 		return
@@ -307,19 +297,28 @@ func (t *Tailer) removed(f *file, unread bool) {
 	t.forget(f)
 }
 
-// leave keeps what is known of a file that is gone until the end of the next
-// scan: a copy or an archive of it may come.
-func (t *Tailer) leave(s registry.State) {
-	t.removeOrphan(s)
-	t.orphans.add(s, s.Source)
-	t.gone = append(t.gone, s)
+// goneFile is what was known of a file that is gone: an archive of it may come.
+type goneFile struct {
+	registry.State
+	set   *fileSet
+	since time.Time
 }
 
-// succeeded says whether the key of a file that is gone is another file's now:
-// one with the same inode, whose State may wait for it, too.
-func (t *Tailer) succeeded(s *registry.State) bool {
-	now, ok := t.reg.Get(s.Key)
-	return ok && (now.Inode != s.Inode || now.Birth != s.Birth || now.Generation != s.Generation)
+// leave keeps what is known of a file that is gone until the end of the next
+// scan. Its key may be another file's by then: one with the same inode.
+func (t *Tailer) leave(in *input, s registry.State) {
+	if in.compression != "" && s.PrefixLen > 0 {
+		t.gone = append(t.gone, goneFile{s, in.set, time.Now()})
+	}
+	if known, ok := t.reg.Get(s.Key); ok && sameLife(&known, &s) && in.matches(s.Source) {
+		t.removeOrphan(s)
+		t.orphans.add(s, s.Source)
+	}
+}
+
+// awaited says whether an input has had no look yet since a file was left.
+func (t *Tailer) awaited(g *goneFile) bool {
+	return slices.ContainsFunc(t.inputs, func(in *input) bool { return in.set == g.set && !in.looked.After(g.since) })
 }
 
 // closeDue closes the file's harvester if an option says so, and returns

@@ -39,8 +39,8 @@ type Tailer struct {
 	orphans orphans
 	// orphanPrints are those that are known by fingerprint.
 	orphanPrints map[string][]registry.State
-	gone         []registry.State // of files that are removed since the last scan; a copy may come
-	mu           sync.Mutex       // guards the scan's own for Status
+	gone         []goneFile // since the last scan
+	mu           sync.Mutex // guards the scan's own for Status
 
 	runCtx   context.Context
 	shipCtx  context.Context
