@@ -18,6 +18,12 @@ func WriteFile(path string, perm fs.FileMode, write func(w io.Writer) error) err
 	return Replace(path+".new", path, perm, write)
 }
 
+// WriteFileAs is WriteFile for a file that belongs to uid and gid from the moment
+// on at which it has its name. Only root may give files away.
+func WriteFileAs(path string, perm fs.FileMode, uid, gid int, write func(w io.Writer) error) error {
+	return replacer{owner: &[2]int{uid, gid}}.replace(path+".new", path, perm, write)
+}
+
 // Replace is WriteFile with a temporary file of the caller's name, which must
 // be in the same folder as path: formats of others prescribe such names.
 func Replace(temp, path string, perm fs.FileMode, write func(w io.Writer) error) error {
@@ -27,7 +33,8 @@ func Replace(temp, path string, perm fs.FileMode, write func(w io.Writer) error)
 // replacer does one replace; step is called before each step and fails it by
 // returning an error (tests only).
 type replacer struct {
-	step func(name string) error
+	step  func(name string) error
+	owner *[2]int // uid and gid; nil: the process's own
 }
 
 func (r replacer) replace(temp, path string, perm fs.FileMode, write func(w io.Writer) error) error {
@@ -63,6 +70,11 @@ func (r replacer) create(temp string, perm fs.FileMode, write func(w io.Writer) 
 			err = e
 		}
 	}()
+	if r.owner != nil {
+		if err := f.Chown(r.owner[0], r.owner[1]); err != nil {
+			return err
+		}
+	}
 	if err := f.Chmod(perm); err != nil {
 		return err
 	}

@@ -38,11 +38,16 @@ func (r *receiver) addr() string { return fmt.Sprintf("127.0.0.1:%d", r.port) }
 
 func (r *receiver) start() {
 	r.t.Helper()
+	r.startWith(&tls.Config{Certificates: []tls.Certificate{r.pki.server}})
+}
+
+func (r *receiver) startWith(config *tls.Config) {
+	r.t.Helper()
 	l, err := net.Listen("tcp", r.addr())
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s, err := v2.NewWithListener(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{r.pki.server}}))
+	s, err := v2.NewWithListener(tls.NewListener(l, config))
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -8,6 +8,7 @@
 //     (Check), or a line for the reader (Note).
 //   - Session: does steps in their order, tells each in a line, and stops at the
 //     first that fails.
+//   - kept: a file that setup makes and a person may edit; see gatewaykept.go.
 //   - root: the folder that stands for /, as with systemctl --root. It is for
 //     images and tests; commands and checks are not run there.
 //

@@ -70,7 +70,7 @@ func (f File) do(_ context.Context, s *Session) (report, error) {
 	r.changed = true
 	var backup string
 	if info != nil && !equal && !f.NoBackup {
-		backup = f.Path + ".bak-" + s.now().UTC().Format(backupTime)
+		backup = s.backupName(f.Path)
 		r.line += "  old: " + backup
 	}
 	if s.DryRun {
@@ -82,11 +82,20 @@ func (f File) do(_ context.Context, s *Session) (report, error) {
 		}
 	}
 	if !equal {
-		if err := f.write(path); err != nil {
-			return report{}, err
-		}
+		return r, f.write(s, path)
 	}
 	return r, s.own(path, f.Owner, f.Mode)
+}
+
+// backupName is a name that no backup has yet.
+func (s *Session) backupName(path string) string {
+	name := path + ".bak-" + s.now().UTC().Format(backupTime)
+	for i := 2; ; i++ {
+		if _, err := os.Lstat(s.Path(name)); err != nil {
+			return name
+		}
+		name = fmt.Sprintf("%s.bak-%s-%d", path, s.now().UTC().Format(backupTime), i)
+	}
 }
 
 // existing returns the content of the file that is there; a nil FileInfo: none.
@@ -104,19 +113,27 @@ func (f File) existing(path string) ([]byte, fs.FileInfo, error) {
 	return old, info, err
 }
 
-// write replaces the content. Only root can read it before it has its owner and
-// mode. A link is followed, so that its target is replaced and not the link.
-func (f File) write(path string) error {
+// write replaces the content; the new one has its owner and mode from the first
+// moment on. A link is followed, so that its target is replaced and not the link.
+func (f File) write(s *Session, path string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	}
 	if err := durable.MkdirAll(filepath.Dir(path), parentMode); err != nil {
 		return err
 	}
-	return durable.WriteFile(path, 0o600, func(w io.Writer) error {
+	content := func(w io.Writer) error {
 		_, err := w.Write(f.Content)
 		return err
-	})
+	}
+	if os.Geteuid() != 0 {
+		return durable.WriteFile(path, f.Mode, content)
+	}
+	uid, gid, err := s.ids(f.Owner)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return durable.WriteFileAs(path, f.Mode, uid, gid, content)
 }
 
 // shown is the content for a dry run.

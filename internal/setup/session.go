@@ -2,6 +2,7 @@ package setup
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"time"
 )
 
-// commandTimeout bounds a command of a step.
+// commandTimeout bounds a command of a step that has none of its own.
 const commandTimeout = 2 * time.Minute
 
 // Session does the steps of a setup.
@@ -126,7 +127,7 @@ func (c Command) do(ctx context.Context, s *Session) (report, error) {
 
 // run runs a command; its error has the last line that the command printed.
 func (s *Session) run(ctx context.Context, c Command) error {
-	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, commandTimeout))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
 	cmd.Env = append(append(os.Environ(), "LC_ALL=C"), c.Env...)

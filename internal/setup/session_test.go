@@ -63,6 +63,16 @@ func TestReplacedFileHasABackup(t *testing.T) {
 	}
 }
 
+func TestTwoBackupsInOneSecond(t *testing.T) {
+	s, _ := machine(t)
+	for _, content := range []string{"1", "2", "3", "4"} {
+		apply(t, s, File{Path: "/f", Content: []byte(content), Mode: 0o600})
+	}
+	for name, content := range map[string]string{"": "1", "-2": "2", "-3": "3"} {
+		wantFile(t, s.Path("/f.bak-20261125T105335Z"+name), content, 0o600)
+	}
+}
+
 func wantFile(t *testing.T, path, content string, mode fs.FileMode) {
 	t.Helper()
 	got, err := os.ReadFile(path)

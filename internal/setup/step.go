@@ -3,6 +3,7 @@ package setup
 import (
 	"context"
 	"io/fs"
+	"time"
 )
 
 // Step is one thing that must hold after a setup.
@@ -72,6 +73,8 @@ type Command struct {
 	Env []string
 	// Why is shown behind the command.
 	Why string
+	// Timeout bounds it; 0: 2 minutes.
+	Timeout time.Duration
 	// IfChanged runs it only when a step before it has changed something.
 	IfChanged bool
 }
