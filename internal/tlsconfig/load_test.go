@@ -204,6 +204,42 @@ func TestExpiredOwnCertificateAndCAAreWarnings(t *testing.T) {
 	}
 }
 
+func TestCertificateThatEndsSoon(t *testing.T) {
+	ca := tlstest.NewCA(t, "Plant CA")
+	day := 24 * time.Hour
+	for _, c := range []struct {
+		before, after time.Duration
+		told          bool
+	}{{9 * 365 * day, 29 * day, true}, {9 * 365 * day, 31 * day, false}, {20 * time.Hour, 4 * time.Hour, false}, {23 * time.Hour, time.Hour, true}} {
+		pair := ca.Issue(func(x *x509.Certificate) {
+			x.NotBefore, x.NotAfter = time.Now().Add(-c.before), time.Now().Add(c.after)
+		}, "gateway-7")
+		cert, key := pair.Files()
+		l, err := (&Config{Certificate: cert, Key: key}).Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := l.Warnings(); (len(w) == 1 && strings.Contains(w[0], "gateway-7 expires on ") && strings.Contains(w[0], "replace it before")) != c.told || !c.told && len(w) > 0 {
+			t.Errorf("%v left of %v: warnings %q", c.after, c.before+c.after, w)
+		}
+		if !c.told {
+			continue
+		}
+		var said []string
+		l.OnWarning(func(text string) { said = append(said, text) })
+		l.ClientConfig("a")
+		if len(said) > 0 {
+			t.Errorf("told again at once: %q", said)
+		}
+		l.dated, l.lastLook = l.dated.Add(-25*time.Hour), l.lastLook.Add(-25*time.Hour)
+		l.ClientConfig("a")
+		l.ClientConfig("a")
+		if len(said) != 1 {
+			t.Errorf("told on the next day: %q", said)
+		}
+	}
+}
+
 func TestWarningsOfOptions(t *testing.T) {
 	for _, tc := range []struct {
 		want string

@@ -30,6 +30,7 @@ type Loader struct {
 	current  *material
 	stamps   []os.FileInfo // of files, as they were at the last attempt; nil = missing
 	lastLook time.Time
+	dated    time.Time // when the dates were told last
 	warn     func(string)
 }
 
@@ -59,17 +60,19 @@ func (c *Config) Load() (*Loader, error) {
 		return nil, err
 	}
 	l.startup = append(l.startup, l.optionWarnings()...)
-	l.startup = append(l.startup, l.current.dateWarnings(&l.cfg, time.Now())...)
+	l.dated = time.Now()
+	l.startup = append(l.startup, l.current.dateWarnings(&l.cfg, l.dated)...)
 	return l, nil
 }
 
-// Warnings returns what Load found odd but not wrong, a line each: an expired
-// own certificate or CA, a SHA-1 pin, verification switched off. The caller
+// Warnings returns what Load found odd but not wrong, a line each: an own
+// certificate or CA that is expired or soon will be, a SHA-1 pin, verification switched off. The caller
 // logs them.
 func (l *Loader) Warnings() []string { return l.startup }
 
 // OnWarning sets what is called with warnings that arise later: changed files
-// that can't be used, a new certificate that is expired. Call it before the
+// that can't be used, a new certificate that is expired, and
+// once a day one that is or soon will be. Call it before the
 // first handshake; fn must not call the Loader.
 func (l *Loader) OnWarning(fn func(text string)) {
 	l.mu.Lock()
@@ -187,6 +190,9 @@ func (l *Loader) refresh() *material {
 		return l.current
 	}
 	l.lastLook = time.Now()
+	if l.lastLook.Sub(l.dated) >= datesAgain {
+		l.tellDates(l.current)
+	}
 	stamps := l.stat()
 	changed := false
 	for i := range stamps {
@@ -203,12 +209,22 @@ func (l *Loader) refresh() *material {
 	}
 	if !fresh.equal(l.current) {
 		l.sessions.drop()
-		for _, text := range fresh.dateWarnings(&l.cfg, time.Now()) {
-			l.warn(text)
-		}
+		l.tellDates(fresh)
 	}
 	l.current = fresh
 	return fresh
+}
+
+// datesAgain is how often what is odd about dates is told to a process that
+// nobody restarts.
+const datesAgain = 24 * time.Hour
+
+// tellDates warns of dates. The caller holds mu.
+func (l *Loader) tellDates(m *material) {
+	l.dated = time.Now()
+	for _, text := range m.dateWarnings(&l.cfg, l.dated) {
+		l.warn(text)
+	}
 }
 
 // equal tells whether m holds the same certificates as o: a touched file must
@@ -251,7 +267,13 @@ func (l *Loader) optionWarnings() []string {
 	return w
 }
 
-// dateWarnings lists certificates that are not valid at now.
+// soon is how long before its end a certificate is warned of: 30 days, but no more
+// than the last tenth of its time.
+func soon(cert *x509.Certificate) time.Duration {
+	return min(30*24*time.Hour, cert.NotAfter.Sub(cert.NotBefore)/10)
+}
+
+// dateWarnings lists certificates that are not valid at now, or not for long.
 func (m *material) dateWarnings(c *Config, now time.Time) []string {
 	var w []string
 	add := func(option, where string, cert *x509.Certificate) {
@@ -259,6 +281,8 @@ func (m *material) dateWarnings(c *Config, now time.Time) []string {
 		case now.After(cert.NotAfter):
 			w = append(w, fmt.Sprintf("ssl.%s: %s: %s expired on %s; replace it%s",
 				option, where, subject(cert), date(cert.NotAfter), clockHint(now)))
+		case cert.NotAfter.Sub(now) < soon(cert):
+			w = append(w, fmt.Sprintf("ssl.%s: %s: %s expires on %s; replace it before", option, where, subject(cert), date(cert.NotAfter)))
 		case now.Before(cert.NotBefore):
 			w = append(w, fmt.Sprintf("ssl.%s: %s: %s is valid only from %s, now is %s; check the clock%s",
 				option, where, subject(cert), date(cert.NotBefore), date(now), clockHint(now)))
