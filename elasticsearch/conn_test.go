@@ -241,6 +241,14 @@ func TestFailover(t *testing.T) {
 			for client.lanes[0].current(t) != 0 { // begin with the bad one
 				client, log = newClient(t, cfg)
 			}
+			conn, err := client.Connect(t.Context(), 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := shipOn(t.Context(), t, conn, numbered(10)); n != 0 || blameless(conn.Err()) != (name != "cut") {
+				t.Errorf("%d acknowledged, %v is a document's fault: %v", n, conn.Err(), name == "cut")
+			}
+			_ = conn.Close()
 			ship(t, client, nil, numbered(10)...)
 			if good.count() != 10 || bad.count() != 0 {
 				t.Errorf("%d and %d stored", bad.count(), good.count())
@@ -253,6 +261,12 @@ func TestFailover(t *testing.T) {
 			}
 		})
 	}
+}
+
+// blameless is how a tailer asks.
+func blameless(err error) bool {
+	var b interface{ Blameless() bool }
+	return errors.As(err, &b) && b.Blameless()
 }
 
 func (l *lane) current(t *testing.T) int {
@@ -366,7 +380,7 @@ func TestConnectEndsWithItsContext(t *testing.T) {
 	if _, err := conn.Send(ctx, buf, ends); err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := <-conn.Acks(); ok || !strings.Contains(conn.Err().Error(), "127.0.0.1:1") {
+	if _, ok := <-conn.Acks(); ok || !strings.Contains(conn.Err().Error(), "127.0.0.1:1") || !blameless(conn.Err()) {
 		t.Fatalf("without a server: %v", conn.Err())
 	}
 	cancel()

@@ -60,7 +60,11 @@ func newNode(c *Config, e endpoint, index int, tls *tlsconfig.Loader, k *counter
 			if err != nil {
 				return nil, err
 			}
-			return tls.Handshake(ctx, conn, e.name)
+			secure, err := tls.Handshake(ctx, conn, e.name)
+			if err != nil {
+				return nil, &dialError{err}
+			}
+			return secure, nil
 		}
 	}
 	return n, nil
@@ -118,7 +122,7 @@ func (n *node) counted(dial func(context.Context, string, string) (net.Conn, err
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			n.counters.connectErrors.Add(1)
-			return nil, err
+			return nil, &dialError{err}
 		}
 		n.counters.connects.Add(1)
 		return &countedConn{conn, n.counters}, nil
@@ -194,20 +198,45 @@ func (n *node) do(req *http.Request) (reply, error) {
 
 var errTimeout = errors.New("no answer within the time that a request may take (timeout)")
 
+// hostError is a request without an answer.
+type hostError struct {
+	text      string
+	cause     error
+	blameless bool // the documents did not reach the server
+}
+
+func (e *hostError) Error() string { return e.text }
+func (e *hostError) Unwrap() error { return e.cause }
+
+// Blameless says whether the documents can't be the cause. A connection that ends
+// while they are on their way may be their fault.
+func (e *hostError) Blameless() bool { return e.blameless }
+
+// dialError is a connection that could not be made.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
 func (n *node) explain(ctx context.Context, err error) error {
-	if context.Cause(ctx) == errTimeout { //nolint:errorlint // it is the value itself
-		return fmt.Errorf("%s: %w %v; look at the network and the server", n, errTimeout, n.timeout)
-	}
-	if ctx.Err() != nil {
+	e := &hostError{cause: err}
+	var dial *dialError
+	var op *net.OpError
+	e.blameless = errors.As(err, &dial) || errors.As(err, &op) && op.Op == "proxyconnect"
+	switch {
+	case context.Cause(ctx) == errTimeout: //nolint:errorlint // it is the value itself
+		e.blameless = true
+		e.text = fmt.Sprintf("%s: %v %v; look at the network and the server", n, errTimeout, n.timeout)
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"), strings.Contains(err.Error(), "first record does not look like a TLS handshake"):
+		e.text = fmt.Sprintf("%s: the server speaks plain HTTP on this port; write http:// in hosts, or switch TLS on there", n)
+	default:
+		e.text = tlsconfig.Explain(err, n.endpoint.addr()).Error()
+		if e.text == err.Error() {
+			e.text = fmt.Sprintf("%s: %v", n, err)
+		}
 	}
-	if strings.Contains(err.Error(), "server gave HTTP response to HTTPS client") || strings.Contains(err.Error(), "first record does not look like a TLS handshake") {
-		return fmt.Errorf("%s: the server speaks plain HTTP on this port; write http:// in hosts, or switch TLS on there", n)
-	}
-	if explained := tlsconfig.Explain(err, n.endpoint.addr()); explained.Error() != err.Error() {
-		return explained
-	}
-	return fmt.Errorf("%s: %w", n, err)
+	return e
 }
 
 // statusError is an answer to a whole request that is no success.
