@@ -15,7 +15,14 @@ type setupFlags struct {
 }
 
 func (a *app) setupCommand() *cobra.Command {
-	return group("setup", "Turn a bare machine into a gateway, its broker, or its server") // in the order of use
+	return group("setup", "Turn a bare machine into a gateway, its broker, or its server", // in the order of use
+		a.setupPKICommand(),
+		a.setupBrokerCommand(),
+		a.setupDeviceCommand(),
+		a.setupGatewayCommand(),
+		a.setupVPNCommand(),
+		a.setupServerCommand(),
+	)
 }
 
 func (f *setupFlags) register(cmd *cobra.Command) {

@@ -87,7 +87,7 @@ func (a *app) pkiIssueCommand() *cobra.Command {
 	var o setup.Issue
 	cmd := &cobra.Command{
 		Use: "issue NAME", Short: "Make a certificate", Args: names(1, 1),
-		Long: fmt.Sprintf(`Make a certificate with its private key. One that is there stays, unless it has
+		Long: `Make a certificate with its private key. One that is there stays, unless it has
 ended, is revoked, or --host or --use ask for something else.
 
   broker      server; its hosts are the names and addresses of this machine
@@ -96,7 +96,7 @@ ended, is revoked, or --host or --use ask for something else.
   any other   client: the name of a gateway, for Logstash and the VPN
 
 An address counts as a name, too, for devices that know names only. The default
-of --days is 10 years: on a plant, what nobody renewed stands still.`),
+of --days is 10 years: on a plant, what nobody renewed stands still.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if o.Name = args[0]; use != "" {

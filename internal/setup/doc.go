@@ -9,6 +9,8 @@
 //   - Session: does steps in their order, tells each in a line, and stops at the
 //     first that fails.
 //   - kept: a file that setup makes and a person may edit; see gatewaykept.go.
+//   - object: what a server keeps under a name; it is read, compared, and put if it
+//     differs (serverobject.go).
 //   - root: the folder that stands for /, as with systemctl --root. It is for
 //     images and tests; commands and checks are not run there.
 //

@@ -46,10 +46,14 @@ func (s *Session) ids(o Owner) (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// id finds the third field of the line that begins with name.
+// id finds the third field of the line that begins with name. A number stands for
+// itself.
 func (s *Session) id(file, name, kind string) (int, error) {
 	if name == "root" {
 		return 0, nil
+	}
+	if n, err := strconv.Atoi(name); err == nil && n >= 0 {
+		return n, nil // of a container, for example: nobody here has to know it
 	}
 	content, err := s.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
