@@ -87,7 +87,7 @@ func (t *Tailer) copyOf(f, g *file, content io.ReaderAt, now time.Time) (s regis
 		return s, false, f.in.mayBecomeCopy(f, now)
 	}
 	f.in.log.Info().Str("path", f.path).Str("of", g.path).Int64("offset", g.acked).Msg("the file is a copy of one that was removed: reading on where that was left")
-	return t.inherit(f, g.prefix, g.acked, g.generation), true, false
+	return t.inherit(f, formerLife{g.prefix, g.acked, g.generation}, g.origin(), content), true, false
 }
 
 // glance looks through its handle at a file that is gone from its path: it may
@@ -134,7 +134,7 @@ func (t *Tailer) ofFormer(f, g *file, content io.ReaderAt) (s registry.State, kn
 		if same, err := l.prefix.holds(content, make([]byte, prefixLimit)); err == nil && same {
 			g.formers = slices.Delete(g.formers, i, i+1)
 			f.in.log.Info().Str("path", f.path).Str("of", g.path).Int64("offset", l.acked).Msg("the file is a copy of one that was truncated: reading on where that was left")
-			return t.inherit(f, l.prefix, l.acked, l.generation), true
+			return t.inherit(f, l, g.origin(), content), true
 		}
 	}
 	return s, false
@@ -156,12 +156,18 @@ func (f *file) replaced() bool {
 // and that an archive may be of: one may have been renamed and compressed
 // between two looks.
 func (f *file) vanishedOriginals() (list []*file) {
-	for _, g := range f.in.set.files {
-		if f.namedAfter(g.path) && g.inode != f.inode && !sameInode(g.path, g.inode) {
+	for g := range f.in.t.followed() {
+		if f.mayStemFrom(g.in) && f.namedAfter(g.path) && g.inode != f.inode && !sameInode(g.path, g.inode) {
 			list = append(list, g)
 		}
 	}
 	return list
+}
+
+// mayStemFrom says whether an archive may be of a file that an input followed:
+// another one's file may have been renamed to where it is out of reach for that.
+func (f *file) mayStemFrom(in *input) bool {
+	return in.set == f.in.set || (in.set.stream == "" || in.set.stream == f.in.set.stream) && !in.matches(f.path)
 }
 
 // namedAfter says whether a file's name is that of another path, in whatever
@@ -183,7 +189,7 @@ func (f *file) namedAfter(path string) bool {
 // after it was renamed, while nobody looked.
 func (t *Tailer) archived(f *file, content io.ReaderAt) (registry.State, bool) {
 	var found registry.State
-	for _, s := range t.archivable(f.in) {
+	for _, s := range t.archivable(f) {
 		if s.PrefixLen <= found.PrefixLen || !f.namedAfter(s.Source) || f.present(&s) {
 			continue
 		}
@@ -199,27 +205,36 @@ func (t *Tailer) archived(f *file, content io.ReaderAt) (registry.State, bool) {
 	if slices.ContainsFunc(t.orphans.all(), func(s registry.State) bool { return sameLife(&s, &found) }) {
 		t.removeOrphan(found)
 	}
-	if s, ok := t.reg.Get(found.Key); ok && sameLife(&s, &found) && f.in.set.keys[found.Key] == nil {
-		t.reg.Forget(found.Key)
+	if s, ok := t.reg.Get(found.Key); ok && sameLife(&s, &found) {
+		found = s // with its inode, whatever it is known by
+		if !slices.ContainsFunc(t.sets, func(set *fileSet) bool { return set.keys[s.Key] != nil }) {
+			t.reg.Forget(s.Key)
+		}
 	}
-	return t.inherit(f, prefix{found.PrefixHash, found.PrefixLen}, found.Offset, found.Generation), true
+	life := formerLife{prefix{found.PrefixHash, found.PrefixLen}, found.Offset, found.Generation}
+	return t.inherit(f, life, originOf(&found), content), true
 }
 
-// archivable lists the States of an input's files that an archive may be of:
-// those that have just gone, the last one first, and those that nobody has
-// found again.
-func (t *Tailer) archivable(in *input) (states []registry.State) {
+// archivable lists the States that an archive may go on with: those of files
+// that have just gone, the last one first, its input's that nobody has found
+// again, and at the first look those of an input that is gone, or has
+// another id or type now.
+func (t *Tailer) archivable(f *file) (states []registry.State) {
 	for _, g := range slices.Backward(t.gone) {
-		if g.set == in.set {
+		if f.mayStemFrom(g.in) {
 			states = append(states, g.State)
 		}
 	}
+	var others []registry.State
 	for _, s := range t.orphans.all() {
-		if in.set.owns(&s) {
+		switch stream := streamOf(&s); {
+		case f.in.set.owns(&s):
 			states = append(states, s)
+		case !f.in.scanned && (stream == "" || stream == f.in.set.stream) && !t.claimed(&s, f):
+			others = append(others, s)
 		}
 	}
-	return states
+	return append(states, others...)
 }
 
 // sameLife says whether two States are about the same content of one file:
@@ -261,10 +276,15 @@ func (in *input) mayBecomeCopy(f *file, now time.Time) bool {
 	return true
 }
 
-// inherit makes the State with which a copy goes on.
-func (t *Tailer) inherit(f *file, p prefix, offset int64, generation string) registry.State {
+// inherit makes the State with which a copy goes on. An original without a
+// generation may have had one all the same, which a crash has lost: then it was
+// derived, and is derived here again.
+func (t *Tailer) inherit(f *file, l formerLife, from origin, content io.ReaderAt) registry.State {
 	delete(f.in.copies, f.inode)
-	f.read, f.acked, f.generation, f.prefix = offset, offset, generation, p
+	f.read, f.acked, f.generation, f.prefix = l.acked, l.acked, l.generation, l.prefix
+	if f.generation == "" {
+		f.generation = f.in.firstGeneration(from, content)
+	}
 	f.save()
 	s, _ := t.reg.Get(f.key)
 	return s

@@ -1,7 +1,12 @@
 package tailer
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"strings"
+
+	"sluice/registry"
 )
 
 // compile makes the file's generation id and its event templates, when the
@@ -47,19 +52,57 @@ func (l *lane) compile(f *file, h *harvester, seen int64) error {
 }
 
 // generate derives the generation id, or draws one where the same could not
-// be derived again: the file system knows no birth times, or the line that
-// is sent has no end yet. f.mu is held.
-func (f *file) generate(h *harvester, agentID string) error {
-	head, whole, err := firstLine(h.data, &h.dec)
+// be derived again. f.mu is held.
+func (f *file) generate(h *harvester, agentID string) (err error) {
+	f.generation, err = f.origin().derive(agentID, h.data, &h.dec)
+	if f.random = err == nil && f.generation == ""; f.random {
+		f.generation = randomGeneration()
+	}
+	return err
+}
+
+// origin is what a file's generation id is derived from, beside the agent's id
+// and the first line.
+type origin struct {
+	space string
+	inode inode
+	birth int64
+}
+
+func (f *file) origin() origin { return origin{f.in.set.space, f.inode, f.birth} }
+
+// originOf is that of the file that a State is about.
+func originOf(s *registry.State) origin {
+	return origin{strings.TrimSuffix(s.Key, s.ID), inode{s.Device, s.Inode}, s.Birth}
+}
+
+// derive makes the generation id; empty if the same could not be made again:
+// the file system knows no birth times, or the line that is sent has no end yet.
+func (o origin) derive(agentID string, data io.ReaderAt, dec *decoding) (string, error) {
+	head, whole, err := firstLine(data, dec)
+	if err != nil || o.birth == 0 || !whole {
+		return "", err
+	}
+	return deriveGeneration(agentID, o.space, o.inode, o.birth, head), nil
+}
+
+// firstGeneration is the generation id that the first reading of a file gave
+// it, by what is a copy of it now; empty if none was derived.
+func (in *input) firstGeneration(from origin, content io.ReaderAt) string {
+	var mark [4]byte
+	n, err := content.ReadAt(mark[:], 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return ""
+	}
+	dec, err := in.dec.resolve(mark[:n])
 	if err != nil {
-		return err
+		return ""
 	}
-	if f.birth == 0 || !whole {
-		f.generation, f.random = randomGeneration(), true
-		return nil
+	generation, err := from.derive(in.t.cfg.AgentID, content, &dec)
+	if err != nil {
+		return "" // no line was read of it
 	}
-	f.generation = deriveGeneration(agentID, f.in.set.space, f.inode, f.birth, head)
-	return nil
+	return generation
 }
 
 // foresee lets the hash of the first bytes cover the lines in data before they

@@ -291,29 +291,3 @@ func TestPartialLineOfAReplacedFile(t *testing.T) {
 	})
 	g.want("one", "another one")
 }
-
-// A file with the inode of one that is gone goes on after the input's id has
-// changed, although another input looks first.
-func TestReusedInodeAndAnotherID(t *testing.T) {
-	g := newFilestream(t)
-	main := g.cfg.Inputs[0]
-	main.FileIdentity.Choose(identityNative)
-	main.Prospector.Scanner.CheckInterval = time.Hour
-	other := main
-	other.ID, other.Paths = "other", []string{g.path("*.txt")}
-	g.cfg.Inputs = []InputConfig{other, main}
-	g.write("a.log", "one\n")
-	g.start()
-	g.want("one")
-	g.eventually("it is acknowledged", func() bool { return g.offset("a.log") == 4 })
-	old := g.reg.States()[0]
-	old.Birth, old.Generation, old.PrefixHash = old.Birth-1, "gone", "0123456789abcdef"
-	g.tailer.mu.Lock()
-	g.tailer.leave(g.tailer.inputs[1], old)
-	g.tailer.mu.Unlock()
-	other.ID, main.ID = "yet another", "another"
-	g.setInputs(other, main)
-	g.write("a.log", "two\n")
-	g.eventually("the second line is acknowledged", func() bool { return g.offset("a.log") == 8 })
-	g.want("one", "two")
-}

@@ -18,7 +18,8 @@ type modelLife struct {
 	derived bool // its generation id is the same whenever it is made
 	loose   bool // its last group of lines may be sent early
 	// aged says that a crash may have forgotten what was sent, which is too old
-	// to be read again: what comes then may have another generation id.
+	// to be read again: what comes then may have another generation id, unless
+	// that is derived.
 	aged bool
 	by   []modelReading
 }
@@ -124,7 +125,7 @@ func (m *model) named(message string) *modelLife {
 func (m *model) take(l *modelLife, generation string, e modelDocument) {
 	by := &l.by[e.reader]
 	where := fmt.Sprintf("%d.%d for reader %d from %s at %d", l.number, l.at(e.start), e.reader, e.Log.File.Path, e.start)
-	if by.generation == "" || l.aged && e.start >= by.next {
+	if by.generation == "" || l.aged && !l.derived && e.start >= by.next {
 		by.generation = generation
 	}
 	if by.generation != generation {

@@ -126,12 +126,22 @@ func (m *model) raw(f *modelFile, text string) {
 	m.must(err)
 	_, err = h.WriteString(text)
 	m.must(errors.Join(err, h.Close()))
-	if m.shape.deletes && text != "" && !f.there() {
+	if m.shape.deletes && text != "" && m.overtaken(f) {
 		m.excuse(f.life, f.size)
 		f.partial = ""
 		return
 	}
 	f.size += int64(len(text))
+}
+
+// overtaken says whether a file that was just written has been deleted. A look
+// that is under way may have seen it as it was before: what was written is there
+// only as long as the tailer runs and has it open, and no program can lock a
+// writer out for so long.
+func (m *model) overtaken(f *modelFile) bool {
+	m.tailer.mu.Lock()
+	defer m.tailer.mu.Unlock()
+	return !f.there()
 }
 
 // excuse says that a life's lines from an offset on may get lost.
@@ -201,6 +211,9 @@ func (m *model) grow() {
 	}
 	m.complete(f)
 	m.settle(f)
+	if f.size > 0 && m.aim(f.life) == 0 {
+		return // nothing shows that it was read: else it is read on within a group
+	}
 	m.excuse(f.life, m.aim(f.life)) // what parsers hold
 	f.aged = true
 	m.mu.Lock()

@@ -47,11 +47,17 @@ func (m *model) traced(f *modelFile, dir string) bool {
 		return false // its input keeps it while parsers hold lines
 	case len(f.names) > 0:
 		return false // both inputs would follow it
-	case m.stop == nil:
-		return m.whole(f)
+	case m.shape.forgets && f.aged:
+		return false // its new input knows nothing of it, and sends it under its own ids
+	case m.stop == nil && !m.whole(f):
+		return false
+	case m.stop != nil:
+		m.settle(f)
+		m.must(m.reg.Sync())
 	}
-	m.settle(f)
-	m.must(m.reg.Sync())
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f.life.derived = false // from what it was, not from what it is now
 	return true
 }
 
@@ -309,7 +315,7 @@ func (m *model) compress() {
 	}
 	m.confirm(f)
 	m.complete(f)
-	if !m.know(f) {
+	if !m.know(f) || m.stop == nil && (!m.whole(f) || m.fragile[f]) {
 		return
 	}
 	text, err := os.ReadFile(f.path)

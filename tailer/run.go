@@ -100,6 +100,8 @@ func (t *Tailer) replaceInputs(list []InputConfig) {
 			t.log.Error().Err(err).Msg("an input can't be started")
 			continue
 		}
+		// Its id may have no States yet, though it is not new.
+		in.novel = in.novel && !slices.ContainsFunc(t.inputs, func(old *input) bool { return keySpace(old.cfg) == keySpace(in.cfg) })
 		fresh = append(fresh, in)
 	}
 	for _, in := range t.inputs {

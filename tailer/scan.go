@@ -300,7 +300,7 @@ func (t *Tailer) removed(f *file, unread bool) {
 // goneFile is what was known of a file that is gone: an archive of it may come.
 type goneFile struct {
 	registry.State
-	set   *fileSet
+	in    *input
 	since time.Time
 }
 
@@ -308,7 +308,7 @@ type goneFile struct {
 // scan. Its key may be another file's by then: one with the same inode.
 func (t *Tailer) leave(in *input, s registry.State) {
 	if in.compression != "" && s.PrefixLen > 0 {
-		t.gone = append(t.gone, goneFile{s, in.set, time.Now()})
+		t.gone = append(t.gone, goneFile{s, in, time.Now()})
 	}
 	if known, ok := t.reg.Get(s.Key); ok && sameLife(&known, &s) && in.matches(s.Source) {
 		t.removeOrphan(s)
@@ -316,9 +316,10 @@ func (t *Tailer) leave(in *input, s registry.State) {
 	}
 }
 
-// awaited says whether an input has had no look yet since a file was left.
+// awaited says whether an input that an archive of a file may come to has had no
+// look yet since that was left.
 func (t *Tailer) awaited(g *goneFile) bool {
-	return slices.ContainsFunc(t.inputs, func(in *input) bool { return in.set == g.set && !in.looked.After(g.since) })
+	return slices.ContainsFunc(t.inputs, func(in *input) bool { return in.compression != "" && !in.looked.After(g.since) })
 }
 
 // closeDue closes the file's harvester if an option says so, and returns
