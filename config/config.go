@@ -195,9 +195,10 @@ type FlushConfig struct {
 
 // DeadLetterConfig is dead_letter.*, our own.
 type DeadLetterConfig struct {
-	// Path is the file that takes events which the server refuses by closing
-	// the connection, however often and alone they are sent, while it takes
-	// others. One JSON object a line, never deleted by sluice. A relative path is
+	// Path is the file that takes events which the server will never take: those
+	// that Elasticsearch refuses (400), and those for which it closes the connection,
+	// however often and alone they are sent, while it takes others. "sluice reship"
+	// sends them again. One JSON object a line, never deleted by sluice. A relative path is
 	// below path.data. Default: dead_letter.ndjson.
 	Path string `config:"path"`
 }

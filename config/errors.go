@@ -81,6 +81,7 @@ func (e Errors) Unwrap() []error {
 type faults struct {
 	list     Errors
 	held     map[string]bool
+	excused  []string // sections whose faults don't count
 	warnings []string
 }
 
@@ -99,6 +100,9 @@ func (f *faults) hold(section string) {
 }
 
 func (f *faults) add(at position, option, format string, args ...any) {
+	if slices.ContainsFunc(f.excused, func(section string) bool { return inside(option, section) }) {
+		return
+	}
 	f.list = append(f.list, &Error{at: at, Option: oneLine(option), Fault: oneLine(fmt.Sprintf(format, args...))})
 }
 

@@ -20,6 +20,7 @@ type expander struct {
 	busy     map[*node]bool // being expanded: a reference to one is a cycle
 	done     map[*node]bool
 	left     int
+	sections []string // nil: all; else those in which a reference must lead somewhere
 }
 
 // errMissing says that a reference leads nowhere.
@@ -38,6 +39,9 @@ func (x *expander) expand(n *node, name string) {
 			return
 		}
 		if err := x.scalar(n); err != nil {
+			if x.excused(name, err) {
+				return
+			}
 			x.faults.add(n.at, name, "%s", err)
 			x.done[n] = true
 		}
@@ -246,9 +250,11 @@ func (x *expander) reference(p piece, depth int) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return "", fmt.Errorf("${%s}: %s", name, message)
+		return "", nowhereError(fmt.Sprintf("${%s}: %s", name, message))
+	case missing && name == "CREDENTIALS_DIRECTORY":
+		return "", nowhereError("${CREDENTIALS_DIRECTORY} is set by systemd, and for services only; the guide (gateway.md) has the call that checks the configuration with it")
 	case missing:
-		return "", fmt.Errorf("${%s} is neither a setting, a key of the keystore nor a set environment variable (an empty one counts as missing); set it, or give a default: ${%s:value}", name, name)
+		return "", nowhereError(fmt.Sprintf("${%s} is neither a setting, a key of the keystore nor a set environment variable (an empty one counts as missing); set it, or give a default: ${%s:value}", name, name))
 	}
 	return value, nil
 }
@@ -279,7 +285,11 @@ func (x *expander) secret(name string) (string, bool, error) {
 	if x.vault == nil || x.setting(name) != nil {
 		return "", false, nil
 	}
-	return x.vault.get(name, x.keystorePath)
+	text, ok, err := x.vault.get(name, x.keystorePath)
+	if err != nil {
+		err = nowhereError(err.Error())
+	}
+	return text, ok, err
 }
 
 // keystorePath returns where the keystore is.

@@ -172,7 +172,7 @@ func (c *Config) pathFallback(_ *expander, name string) (string, bool) {
 // checkIncluded reads the included files where a fault in them ends the start.
 func (c *Config) checkIncluded(f *faults) {
 	inc := c.Filebeat.Config.Inputs
-	if inc == nil || !inc.Enabled || inc.Reload.Enabled || len(f.list) > 0 {
+	if inc == nil || !inc.Enabled || inc.Reload.Enabled || len(f.list) > 0 || !c.options.uses("filebeat.config") {
 		return
 	}
 	files, err := LoadInputs(c)

@@ -26,6 +26,12 @@ type LoadOptions struct {
 	// LaxPerms accepts included files that others may write
 	// (--strict.perms=false). Whoever calls Load checks its own files.
 	LaxPerms bool
+	// Sections are those that the caller uses, such as "filebeat.registry"; path
+	// and keystore count always. A reference in any other that leads nowhere is
+	// no fault: its section is not checked any more, and its values are not to be
+	// used, nor are filebeat.config's files read. So who looks at a registry needs
+	// no password. Default: all sections.
+	Sections []string
 }
 
 // Load reads the files in order, then the overrides ("name=value"), and
@@ -48,7 +54,7 @@ func (o LoadOptions) Parse(name string, data []byte) (*Config, error) {
 
 func (o LoadOptions) load(s source) (*Config, error) {
 	var f faults
-	s.vault = &vault{}
+	s.vault, s.sections = &vault{}, o.Sections
 	root := s.tree(o.pathFallback, &f)
 	if len(f.list) == 0 && root == nil {
 		f.add(position{file: firstOf(s.paths)}, "", "holds no setting; \"sluice export reference\" prints all options with their defaults")

@@ -19,6 +19,7 @@ type source struct {
 	env       func(string) (string, bool)
 	read      func(path string) ([]byte, error)
 	vault     *vault
+	sections  []string // LoadOptions.Sections
 }
 
 // tree reads and merges all files and overrides and resolves references.
@@ -59,6 +60,7 @@ func (s source) merge(f *faults) *node {
 func (s source) resolve(root *node, fallback func(*expander, string) (string, bool), f *faults) {
 	x := s.expander(root, fallback, f)
 	x.places()
+	x.used(s.sections)
 	x.expand(root, "")
 }
 

@@ -24,8 +24,8 @@ type Config struct {
 
 // SpoolConfig says where and how segments are written.
 type SpoolConfig struct {
-	// Path is the folder of the segments. It is created (mode 0750) when it is
-	// missing. Default: /var/lib/sluice/spool.
+	// Path is the folder of the segments. It is created when it is missing, with
+	// mode 0750 less the umask: 0700 by the units. Default: /var/lib/sluice/spool.
 	Path string `config:"path"`
 	// SegmentBytes is the size at which a segment is sealed and the next one
 	// begins, in bytes, 4KiB to 2GiB; the segments that are being written take at
@@ -182,7 +182,8 @@ const (
 type BackoffConfig struct {
 	// Init is the first wait. Default: 1s.
 	Init time.Duration `config:"init"`
-	// Max is the longest wait, at most 30s. Default: 30s.
+	// Max is the longest wait, at most 30s. Default: 30s; of a serial port 5s,
+	// since what comes meanwhile is lost.
 	Max time.Duration `config:"max"`
 }
 

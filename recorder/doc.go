@@ -93,7 +93,8 @@
 //
 // # Files
 //
-// Of the series NAME, in the spool's folder (0750; files file_permissions, 0640):
+// Of the series NAME, in the spool's folder (0750 less the umask; files
+// file_permissions, 0640):
 //
 //	NAME-0000000042.log   segment number 42: lines, each ending in "\n"
 //	NAME.spool.json       {"version":1,"series":"NAME","next":43,"active":"NAME-0000000042.log"}
@@ -114,10 +115,12 @@
 // Before a group is written, its bytes are held against max_bytes (all segments
 // in the folder; a record that is longer than a quarter of it counts as that) and
 // min_free (the file system). At a bound, or when the disk refuses a write for want
-// of space, when_full decides. block: the group waits, as with a failing disk, until a cleaner or somebody else has made room; nothing
-// is lost, and the broker keeps what comes. drop_oldest_acked: segments that are
-// shipped and acknowledged to their last byte are deleted, whatever their age,
-// the lowest numbers first; without any, as block. drop_oldest: after those,
+// of space, when_full decides. block: the group waits, as with a failing disk,
+// until a cleaner or somebody else has made room; nothing is lost, and the broker
+// keeps what comes. drop_oldest_acked: segments that are shipped and acknowledged to
+// their last byte are deleted, whatever their age, the lowest numbers first; without
+// any, as block, and what is being written is sealed, so that it can go once it is
+// shipped. drop_oldest: after those,
 // sealed segments go, again and again the first one of the series that takes most
 // of the room: a busy series costs a quiet one nothing. The segments that are being
 // written share a quarter of max_bytes, so that there are always others. One that

@@ -73,8 +73,8 @@ func (w *writer) makeRoom(ctx context.Context) error {
 	victims, err := w.retention.admit(ctx, w.series, int64(len(g.lines)), w.pressed)
 	if err != nil {
 		// What is over must not wait for a next record: only what is sealed can be
-		// cleaned.
-		if w.series.active != nil && w.series.due(time.Now(), 0) {
+		// cleaned. With drop_oldest_acked that is all that may be in the way.
+		if w.series.active != nil && (w.series.due(time.Now(), 0) || w.cfg.WhenFull == whenFullDropAcked) {
 			err = errors.Join(err, w.series.seal())
 		}
 		return err

@@ -202,6 +202,38 @@ func TestMinFree(t *testing.T) {
 	must(t, f.record(1))
 }
 
+// All may be shipped, and in the segment that is being written.
+func TestSegmentInWritingMakesRoomOnceItIsShipped(t *testing.T) {
+	for when, want := range map[string]bool{whenFullDropAcked: true, whenFullBlock: false} {
+		f := newFullSpool(t, t.TempDir(), func(c *SpoolConfig) { c.MinFree, c.WhenFull = 1<<20, when })
+		avail, shipped := uint64(4096), false
+		f.w.retention.statfs = func(_ string, st *syscall.Statfs_t) error {
+			st.Bsize, st.Blocks, st.Bavail = 1024, 1<<20, avail
+			return nil
+		}
+		first := filepath.Join(f.cfg.Path, segmentName("mqtt", 1))
+		f.w.retention.free = func(context.Context, int64) (int64, error) {
+			if sealed, _, err := Sealed(first); err != nil || !sealed || !shipped {
+				return 0, err
+			}
+			avail = 4096
+			return 4096 << 10, os.Remove(first)
+		}
+		must(t, f.record(10))
+		avail = 1024
+		if err := f.record(1); !errors.Is(err, errBound) {
+			t.Errorf("%s: error %v", when, err)
+		}
+		if records, _, _ := f.kept(); records != f.n {
+			t.Errorf("%s: %d of %d records are left", when, records, f.n)
+		}
+		shipped = true
+		if err := f.record(1); (err == nil) != want {
+			t.Errorf("%s, when it is shipped: %v", when, err)
+		}
+	}
+}
+
 // TestFullDiskWithDropOldest fills a real file system.
 func TestFullDiskWithDropOldest(t *testing.T) {
 	dir := tempDir(t)

@@ -140,7 +140,7 @@ func DefaultSerialConfig() SerialConfig {
 		MaxLine:        64 << 10,
 		Checksum:       checksumNone,
 		LineEnding:     `\n`,
-		Backoff:        BackoffConfig{Init: time.Second, Max: 30 * time.Second},
+		Backoff:        BackoffConfig{Init: time.Second, Max: 5 * time.Second},
 		QueueBytes:     4 << 20,
 		QueueRecords:   20000,
 		Format:         "json",

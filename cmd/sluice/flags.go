@@ -37,9 +37,10 @@ func (a *app) pathFlags(f *pflag.FlagSet) {
 }
 
 // load reads the configuration that the global flags name and prints its
-// warnings.
-func (a *app) load() (*config.Config, error) {
-	cfg, err := a.read()
+// warnings. A command that names the sections it uses runs without the secrets
+// of the others.
+func (a *app) load(sections ...string) (*config.Config, error) {
+	cfg, err := a.read(sections...)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +56,7 @@ func (a *app) warn(cfg *config.Config) {
 }
 
 // read reads the configuration that the global flags name.
-func (a *app) read() (*config.Config, error) {
+func (a *app) read(sections ...string) (*config.Config, error) {
 	files, err := a.configFiles()
 	if err != nil {
 		return nil, err
@@ -67,6 +68,7 @@ func (a *app) read() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	options.Sections = sections
 	return options.Load(files, a.settings())
 }
 

@@ -42,7 +42,11 @@ func (a *app) reshipCommand() *cobra.Command {
 }
 
 func (a *app) reship(cmd *cobra.Command, f reshipFlags) error {
-	cfg, err := a.load()
+	sections := []string{"dead_letter"}
+	if !f.list {
+		sections = append(sections, "output", "compatibility")
+	}
+	cfg, err := a.load(sections...)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (a *app) locate(named string) (store, *config.Config, error) {
 		s, err := namedStore(named)
 		return s, nil, err
 	}
-	cfg, err := a.load()
+	cfg, err := a.load("filebeat.registry", "cleaner")
 	if err != nil {
 		return store{}, nil, err
 	}

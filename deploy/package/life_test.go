@@ -84,6 +84,19 @@ func TestLifeOfTheDebianPackage(t *testing.T) {
 	}
 }
 
+// The report's unit stMQTT.service has the name of an alias of ours.
+func TestDebianPackageBesideTheReportsUnit(t *testing.T) {
+	nspawn.Needs(t, "mosquitto", "mosquitto_pub:mosquitto-clients")
+	out := t.TempDir()
+	place(t, deb(t, "amd64"), out+"/old.deb")
+	place(t, filepath.Join(newer(t), "sluice_1.1.0_amd64.deb"), out+"/new.deb")
+	root := nspawn.Overlay(t, "/")
+	output(t, "sh", "-ec", `cd "$1/var/lib"; cp -a dpkg own; rm -rf dpkg; mv own dpkg`, "sh", root)
+	machine := nspawn.Machine{Root: root, Out: out, Probe: probe(t, "report.sh"), Limit: 3 * time.Minute, Args: []string{"systemd.mask=mosquitto.service"}}
+	machine.Boot(t)
+	machine.Report(t)
+}
+
 func TestLifeOfTheRPMPackage(t *testing.T) {
 	nspawn.Needs(t, "rpm", "mosquitto", "mosquitto_pub:mosquitto-clients")
 	out := t.TempDir()

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -187,10 +188,9 @@ const contents = `
 -rw-r--r-- /usr/lib/sysusers.d/sluice.conf
 -rw-r--r-- /usr/lib/tmpfiles.d/sluice.conf
 -rw-r--r-- /usr/share/bash-completion/completions/sluice
--rw-r--r-- /usr/share/doc/sluice/README.md
 -rw-r--r-- /usr/share/doc/sluice/copyright
 -rw-r--r-- /usr/share/doc/sluice/examples/sluice.yml
--rw-r--r-- /usr/share/doc/sluice/filebeat.md
+-rw-r--r-- /usr/share/doc/sluice/packages.md
 -rw-r--r-- /usr/share/doc/sluice/sluice.reference.yml
 -rw-r--r-- /usr/share/doc/sluice/units.md
 -rw-r--r-- /usr/share/fish/vendor_completions.d/sluice.fish
@@ -221,6 +221,18 @@ drwxr-xr-x /usr/share/sluice/vpn
 -rw-r--r-- /usr/share/licenses/sluice/LICENSE
 -rw-r--r-- /usr/share/zsh/site-functions/_sluice
 `
+
+// guide are the lines of docs/*.md.
+func guide(t *testing.T) string {
+	t.Helper()
+	pages, err := filepath.Glob("../../docs/*.md")
+	must(t, err)
+	var list strings.Builder
+	for _, page := range pages {
+		fmt.Fprintf(&list, "-rw-r--r-- /usr/share/doc/sluice/%s\n", filepath.Base(page))
+	}
+	return list.String()
+}
 
 // compare compares two lists of lines in any order.
 func compare(t *testing.T, name, got, want string) {
@@ -281,7 +293,7 @@ func TestContentsOfDebianPackages(t *testing.T) {
 			}
 			fmt.Fprintf(&list, "%s %s\n", mode, strings.TrimPrefix(h.Name, "."))
 		}
-		compare(t, c.arch, list.String(), contents+onlyDeb)
+		compare(t, c.arch, list.String(), contents+onlyDeb+guide(t))
 		info, err := buildinfo.Read(bytes.NewReader(texts["/usr/bin/sluice"]))
 		must(t, err)
 		settings := fmt.Sprint(info.Settings)
@@ -302,8 +314,7 @@ func TestContentsOfDebianPackages(t *testing.T) {
 			"/usr/lib/sysusers.d/sluice.conf":            "../../systemd/sluice.sysusers",
 			"/usr/lib/tmpfiles.d/sluice.conf":            "../../systemd/sluice.tmpfiles",
 			"/etc/cron.weekly/sluice":                    "../../systemd/cron.weekly/sluice",
-			"/usr/share/doc/sluice/units.md":             "../../systemd/README.md",
-			"/usr/share/doc/sluice/README.md":            "README.md",
+			"/usr/share/doc/sluice/examples/sluice.yml":  "sluice.yml",
 		} {
 			if want := read(t, source); string(texts[name]) != want {
 				t.Errorf("%s: %s is not %s", c.arch, name, source)
@@ -312,11 +323,50 @@ func TestContentsOfDebianPackages(t *testing.T) {
 	}
 }
 
+// The guide is whole: its links lead to a file of the package, and to a heading in it.
+func TestLinksOfTheGuideWorkInThePackage(t *testing.T) {
+	needs(t, "dpkg-deb:dpkg")
+	const folder = "/usr/share/doc/sluice/"
+	_, texts := entries(t, deb(t, "arm64"), "fsys")
+	heading := func(text []byte, anchor string) bool {
+		for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
+			bare := regexp.MustCompile(`[^\pL\pN _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+			if strings.ReplaceAll(bare, " ", "-") == anchor {
+				return true
+			}
+		}
+		return false
+	}
+	n := 0
+	for name, text := range texts {
+		if !strings.HasPrefix(name, folder) || !strings.HasSuffix(name, ".md") {
+			continue
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(string(text), -1) {
+			file, anchor, _ := strings.Cut(m[1], "#")
+			if strings.Contains(file, "://") {
+				continue
+			}
+			n++
+			to := name
+			if file != "" {
+				to = path.Join(folder, file)
+			}
+			if texts[to] == nil || anchor != "" && !heading(texts[to], anchor) {
+				t.Errorf("%s: the link to %s leads nowhere", name, m[1])
+			}
+		}
+	}
+	if n < 50 || !bytes.Contains(texts[folder+"devices.md"], []byte(" (firmware/avr/README.md in the source)")) || !bytes.Contains(texts[folder+"gateway.md"], []byte("](units.md)")) {
+		t.Errorf("%d links; gateway.md: %s", n, texts[folder+"gateway.md"])
+	}
+}
+
 func TestContentsOfRPMPackages(t *testing.T) {
 	needs(t, "rpm")
 	for _, arch := range []string{"x86_64", "aarch64"} {
 		file := rpm(t, arch)
-		compare(t, arch, output(t, "rpm", "-qp", "--qf", `[%{FILEMODES:perms} %{FILENAMES}\n]`, file), contents+onlyRPM)
+		compare(t, arch, output(t, "rpm", "-qp", "--qf", `[%{FILEMODES:perms} %{FILENAMES}\n]`, file), contents+onlyRPM+guide(t))
 		owners := strings.Fields(output(t, "rpm", "-qp", "--qf", `[%{FILEUSERNAME}:%{FILEGROUPNAME}\n]`, file))
 		slices.Sort(owners)
 		if owners = slices.Compact(owners); !slices.Equal(owners, []string{"root:root"}) {
@@ -338,6 +388,9 @@ func TestTarballHoldsBinaryUnitsAndPapers(t *testing.T) {
 	output(t, "tar", "-xzf", filepath.Join(built(t), top+".tar.gz"), "-C", dir)
 	if out := output(t, filepath.Join(dir, top, "bin/sluice"), "version"); !strings.Contains(out, "sluice version "+version+" (amd64), commit 1a2b3c4") {
 		t.Errorf("the binary says %s", out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, top, "doc/README.md")); err != nil {
+		t.Errorf("the archive lacks the guide: %v", err)
 	}
 	// What systemd/README.md installs by hand.
 	named := regexp.MustCompile(`(sluice[-.][a-z-]+(\.[a-z]+)?|cron\.weekly/sluice) /`).FindAllStringSubmatch(read(t, "../../systemd/README.md"), -1)

@@ -123,6 +123,10 @@ func (t *Tailer) hosts() (list []monitor.Host) {
 		for _, h := range o.Hosts() {
 			list = append(list, monitor.Host{Name: h.Host, Down: h.Down, Error: h.LastError})
 		}
+	case indexed:
+		for _, h := range o.status().Hosts {
+			list = append(list, monitor.Host{Name: h.Host, Down: h.Down, Error: h.LastError})
+		}
 	case local:
 		h := monitor.Host{Name: o.Kind()}
 		if f := o.Fault(); f != nil {

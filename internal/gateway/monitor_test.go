@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,9 @@ func TestMonitorSeesAnOutageAndItsEnd(t *testing.T) {
 		code, text := ask("/readyz")
 		return code == 503 && strings.Contains(text, s.addr+" has been away for ")
 	})
+	if text := h.tailer.StatusText(); !regexp.MustCompile(`; ` + regexp.QuoteMeta(s.addr) + ` is away for \d+s: \S`).MatchString(text) {
+		t.Errorf("systemd is told %q", text)
+	}
 	if code, text := ask("/healthz"); code != 200 {
 		t.Errorf("an outage is no illness: %d %s", code, text)
 	}
@@ -128,6 +132,9 @@ func TestMonitorSeesAnOutageAndItsEnd(t *testing.T) {
 	s.start()
 	eventually(t, "ready again", func() bool { code, _ := ask("/readyz"); return code == 200 })
 	h.settled()
+	if text := h.tailer.StatusText(); strings.Contains(text, "away") {
+		t.Errorf("systemd is told %q", text)
+	}
 	_, text := ask("/stats")
 	var stats struct {
 		Libbeat struct {

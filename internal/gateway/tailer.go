@@ -166,9 +166,15 @@ func (t *Tailer) Run(ctx context.Context) error {
 	return errors.Join(fault, err, unsent, closed)
 }
 
-// StatusText is one line about the tailer and the recorders of its mqtt inputs.
+// StatusText is one line about the tailer, the hosts that are away, and the
+// recorders of its mqtt inputs.
 func (t *Tailer) StatusText() string {
 	text := t.Status().String()
+	for _, h := range t.hosts() {
+		if h.Down > 0 {
+			text += fmt.Sprintf("; %s is away for %s: %s", h.Name, h.Down.Round(time.Second), strings.TrimPrefix(h.Error, h.Name+": "))
+		}
+	}
 	if s := t.recorders.status(); len(s.Series) > 0 {
 		text += "; " + s.String()
 	}

@@ -113,6 +113,9 @@ type Machine struct {
 	Probe string        // bash script, run as root after multi-user.target's services
 	Args  []string      // more arguments of systemd-nspawn
 	Limit time.Duration // after which it is ended; 100 s by default
+	// Network is the file of a network namespace to run in. Default: one of its own,
+	// with nothing but its loopback.
+	Network string
 }
 
 const probeUnit = `[Unit]
@@ -128,7 +131,8 @@ ExecStopPost=systemctl start --no-block poweroff.target
 var masked = []string{"getty@tty1", "postgresql", "openvpn", "apache2", "docker", "containerd", "ssh", "cron"}
 
 // Boot starts the system, and waits until the probe is through and the system off.
-// The container has no network but its own loopback.
+// A probe may also end with a reboot ("trap ” TERM; systemctl reboot --no-block"):
+// the next Boot is what comes after it.
 func (m Machine) Boot(t testing.TB) {
 	t.Helper()
 	if err := os.Chmod(m.Out, 0o755); err != nil {
@@ -137,7 +141,12 @@ func (m Machine) Boot(t testing.TB) {
 	Write(t, m.Out+"/run.sh", checks+m.Probe+"\necho done\n", 0o644)
 	Write(t, m.Root+"/etc/systemd/system/probe.service", probeUnit, 0o644)
 	Write(t, m.Root+"/etc/systemd/system/multi-user.target.d/probe.conf", "[Unit]\nWants=probe.service\n", 0o644)
-	args := []string{"-D", m.Root, "-b", "-q", "--register=no", "--keep-unit", "--private-network", "--console=read-only", "--bind=" + m.Out + ":/out"}
+	args := []string{"-D", m.Root, "-b", "-q", "--register=no", "--keep-unit", "--console=read-only", "--bind=" + m.Out + ":/out"}
+	if m.Network == "" {
+		args = append(args, "--private-network")
+	} else {
+		args = append(args, "--network-namespace-path="+m.Network)
+	}
 	args = append(append(args, m.Args...), "systemd.unit=multi-user.target", "systemd.firstboot=off")
 	for _, unit := range masked {
 		args = append(args, "systemd.mask="+unit+".service")

@@ -206,7 +206,7 @@ func (u serverUser) fits(ctx context.Context, password string) (bool, error) {
 
 func (u serverUser) write(ctx context.Context, s *Session, password string) (report, error) {
 	r := report{verb: "put", line: fmt.Sprintf("user %s with the role %s", u.name, u.role), changed: true}
-	if password != "" {
+	if password != "" && u.file != "" {
 		r.line += ", password in " + u.file
 	}
 	if s.DryRun {

@@ -10,6 +10,7 @@ import (
 	"sluice/config"
 	"sluice/config/internal/render"
 	"sluice/config/internal/schema"
+	"sluice/elasticsearch"
 	"sluice/internal/localout"
 	"sluice/internal/parser"
 	"sluice/internal/processor"
@@ -42,6 +43,11 @@ func Example() config.Config {
 	rec.Serial = []recorder.SerialConfig{port}
 	c.Filebeat.Inputs = []tailer.InputConfig{everyInput()}
 	c.Output.Logstash = &out
+	bulk := elasticsearch.DefaultConfig()
+	bulk.SSL = &ssl
+	bulk.Indices = []elasticsearch.IndexRule{{}}
+	bulk.Pipelines = []elasticsearch.PipelineRule{{}}
+	c.Output.Elasticsearch = &bulk
 	codec := localout.CodecConfig{JSON: &localout.JSONCodec{}, Format: &localout.FormatCodec{}}
 	file, console := localout.DefaultFile(), localout.DefaultConsole()
 	file.Codec, console.Codec = codec, codec

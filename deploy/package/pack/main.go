@@ -189,7 +189,7 @@ func (r *release) prepare() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.put("sluice.1.gz", manual), r.put("changelog.gz", []byte(changelog)), r.put("copyright", []byte(copyright)))
+	return errors.Join(r.pages(), r.put("sluice.1.gz", manual), r.put("changelog.gz", []byte(changelog)), r.put("copyright", []byte(copyright)))
 }
 
 func hostArch() string {

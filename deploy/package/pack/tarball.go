@@ -19,7 +19,6 @@ var inTarball = []struct {
 	{"LICENSE", "LICENSE", 0o644},
 	{"CHANGELOG.md", "CHANGELOG.md", 0o644},
 	{"STAGE/copyright", "copyright", 0o644},
-	{"docs/filebeat.md", "filebeat.md", 0o644},
 	{"docs/sluice.1", "sluice.1", 0o644},
 	{"config/sluice.reference.yml", "sluice.reference.yml", 0o644},
 	{"deploy/package/sluice.yml", "sluice.yml", 0o644},
@@ -61,6 +60,15 @@ func (r *release) tarball(t target) (err error) {
 			from = filepath.Join(r.stage, path.Base(from))
 		}
 		if err := r.add(archive, from, path.Join(top, f.to), f.mode); err != nil {
+			return err
+		}
+	}
+	pages, err := filepath.Glob(filepath.Join(r.stage, "doc/*.md"))
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		if err := r.add(archive, page, path.Join(top, "doc", filepath.Base(page)), 0o644); err != nil {
 			return err
 		}
 	}
