@@ -120,6 +120,7 @@ func (c *Conn) deliver(w *window) {
 		}
 		if finished {
 			c.client.counters.windows.Add(1)
+			c.backoff.Reset()
 			c.mu.Lock()
 			c.flying = false
 			c.mu.Unlock()
@@ -129,8 +130,7 @@ func (c *Conn) deliver(w *window) {
 		case err != nil:
 			c.end(err)
 			return
-		case finished:
-			c.backoff.Reset()
+		case finished: // the next window may be on its way already
 			return
 		}
 		if w.wait {
