@@ -15,6 +15,7 @@ var yamlBlock = regexp.MustCompile("(?s)```yaml\n(.*?)```")
 // What the README shows is accepted as it stands.
 func TestConfigurationsOfTheReadmeAreAccepted(t *testing.T) {
 	t.Setenv("MQTT_PASSWORD", "secret")
+	t.Setenv("ELASTIC_API_KEY", "id:key")
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)

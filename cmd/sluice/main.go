@@ -1,6 +1,6 @@
-// Command sluice is an industrial data gateway: it records MQTT messages to
-// disk, ships the lines of files to Logstash until they are acknowledged, and
-// deletes what is acknowledged.
+// Command sluice is an industrial data gateway: it records MQTT messages and
+// serial lines to disk, ships the lines of files to Logstash or Elasticsearch until
+// they are acknowledged, and deletes what is acknowledged.
 //
 // Called filebeat (a link to the program, or "sluice filebeat"), it takes
 // Filebeat's commands and flags, finds its files where Filebeat does, and logs

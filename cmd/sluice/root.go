@@ -35,7 +35,8 @@ type app struct {
 }
 
 const rootHelp = `sluice records MQTT messages and serial ports to disk, ships the lines of files
-to Logstash until they are acknowledged, and deletes the files that are.
+to Logstash or Elasticsearch until they are acknowledged, and deletes the files that
+are.
 
 The configuration is ./sluice.yml or /etc/sluice/sluice.yml unless -c names
 another; "sluice export reference" prints all options with their defaults.

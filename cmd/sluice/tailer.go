@@ -13,7 +13,7 @@ const onceHelp = "stop when all files are read to their end and acknowledged"
 func (a *app) tailerCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tailer",
-		Short: "Ship the lines of files to Logstash until stopped",
+		Short: "Ship the lines of files to Logstash or Elasticsearch until stopped",
 		Long: `Follows the files of filebeat.inputs, or the recorder's segments if there are no
 inputs, and ships their lines to the output. What is acknowledged is kept
 in the registry below path.data; after any stop or crash shipping goes on

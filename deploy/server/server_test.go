@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v4"
@@ -257,8 +258,11 @@ func TestSetPasswords(t *testing.T) {
 	var got struct {
 		method, path, user, password, kind, body string
 	}
+	var mu sync.Mutex // the server is another goroutine, though the script has ended
 	status := http.StatusOK
 	web := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
 		got.method, got.path, got.kind = r.Method, r.URL.Path, r.Header.Get("Content-Type")
 		got.user, got.password, _ = r.BasicAuth()
 		body, _ := io.ReadAll(r.Body)
@@ -280,15 +284,18 @@ func TestSetPasswords(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	mu.Lock()
+	seen := got
+	status = http.StatusUnauthorized
+	mu.Unlock()
 	var body map[string]string
-	if json.Unmarshal([]byte(got.body), &body) != nil || body["password"] != "Def456" || got.user != "elastic" || got.password != "Abc123" ||
-		got.method != "POST" || got.path != "/_security/user/kibana_system/_password" || got.kind != "application/json" {
-		t.Errorf("the request: %+v", got)
+	if json.Unmarshal([]byte(seen.body), &body) != nil || body["password"] != "Def456" || seen.user != "elastic" || seen.password != "Abc123" ||
+		seen.method != "POST" || seen.path != "/_security/user/kibana_system/_password" || seen.kind != "application/json" {
+		t.Errorf("the request: %+v", seen)
 	}
 	if bytes.Contains(out, []byte("Abc123")) || bytes.Contains(out, []byte("Def456")) {
 		t.Errorf("it prints a password: %s", out)
 	}
-	status = http.StatusUnauthorized
 	if out, err := exec.Command("bash", args...).CombinedOutput(); err == nil || !bytes.Contains(out, []byte("401")) {
 		t.Errorf("refused: %v\n%s", err, out)
 	}
