@@ -72,9 +72,6 @@ func (t *Tailer) goOn(f *file, s registry.State, info fileInfo) {
 	if s.PrefixLen == 0 && (s.Inode != 0 && s.Inode != f.inode.ino || another) {
 		f.generation = "" // nothing shows that it is this file's: two would have one
 	}
-	if from := originOf(&s); s.Generation == "" && s.PrefixLen > 0 && s.Inode != 0 && f.generation == "" && from != f.origin() {
-		f.regenerate(from)
-	}
 	f.unsure = info.size < s.Offset || info.mtime.Add(resolution(info.mtime)).After(s.Timestamp)
 	if s.Key == f.key && (s.Source != f.path || s.Inode != f.inode.ino || s.Device != f.inode.dev) {
 		// Renamed or moved while nobody looked, or known to Filebeat by other
@@ -82,18 +79,6 @@ func (t *Tailer) goOn(f *file, s registry.State, info fileInfo) {
 		s.Source, s.Inode, s.Device, s.Birth, s.Generation = f.path, f.inode.ino, f.inode.dev, f.birth, f.generation
 		t.reg.Commit(s)
 	}
-}
-
-// regenerate gives a file the generation id that the first reading may have
-// given it, which a crash has lost, if it was derived from something else than
-// would be derived from now.
-func (f *file) regenerate(from origin) {
-	c, err := f.in.openContent(f.path)
-	if err != nil {
-		return // its reader reports it
-	}
-	defer c.close()
-	f.generation = f.in.firstGeneration(from, c.data)
 }
 
 // begin says where a file without a State is read from; false: it is not

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"sluice/registry"
 )
 
 // What the model test has found of whose States and ids a file goes on with.
@@ -59,52 +57,6 @@ func TestCopyOfAFileWhoseIDACrashForgot(t *testing.T) {
 				g.wantIDs(map[string]int{"two": 1}, 2)
 			})
 		}
-	}
-}
-
-// So has the file itself when its device number or its input's id has changed
-// since the crash.
-func TestFileWhoseIDACrashForgotUnderAnotherKey(t *testing.T) {
-	for name, change := range map[string]func(g *gateway, s registry.State) registry.State{
-		"another id": func(g *gateway, s registry.State) registry.State {
-			g.cfg.Inputs[0].ID = "another"
-			return s
-		},
-		"another device": func(g *gateway, s registry.State) registry.State {
-			s.Device++
-			s.ID = nativeID(inode{s.Device, s.Inode})
-			s.Key = g.tailer.sets[0].space + s.ID
-			return s
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := newFilestream(t)
-			g.cfg.Inputs[0].IgnoreOlder = time.Hour
-			g.cfg.Inputs[0].FileIdentity.Choose(identityNative)
-			g.write("a.log", "ignored\n")
-			g.age("a.log", 2*time.Hour)
-			g.start()
-			g.eventually("it is known", func() bool { return g.offset("a.log") == 8 })
-			g.halt()
-			reg, err := registry.Open(g.path("data"), registry.DefaultConfig(), g.log())
-			g.check(err)
-			s := reg.States()[0]
-			if s.Birth == 0 {
-				t.Skip("the file system knows no birth times")
-			}
-			reg.Forget(s.Key)
-			s = change(g, s)
-			reg.Commit(s)
-			g.check(reg.Close())
-			g.start()
-			g.write("a.log", "two\n")
-			g.want("two")
-			want, err := originOf(&s).derive(g.cfg.AgentID, strings.NewReader("ignored\ntwo\n"), &plainDecoding)
-			g.check(err)
-			if got := g.server.events(t)[0].Metadata.ID; got != want+"-8" {
-				t.Errorf("its id is %s, want %s-8", got, want)
-			}
-		})
 	}
 }
 
