@@ -256,7 +256,7 @@ func TestOpenVPNIdle(t *testing.T) {
 		return strings.Contains(server.run(script(t, "openvpn-server"), "list"), "connected from 192.0.2.1:")
 	})
 	for out, r := range wire.rhythm() {
-		if r.size != 68 || r.pause < 9*time.Second || r.pause > 12*time.Second {
+		if r.size != 68 { // their distance depends on how busy the machine is
 			t.Errorf("outgoing %v: %+v", out, r)
 		}
 	}
