@@ -60,6 +60,7 @@ var absent = map[string]absence{
 	"output.file.queue":          {why: "the followed files themselves are the queue"},
 	"output.console.queue":       {why: "the followed files themselves are the queue"},
 
+	"output.elasticsearch.allow_older_versions": {why: "any version is tried", same: []string{"true"}},
 	"output.elasticsearch.kerberos":             {refuse: true, why: "use api_key, or username and password"},
 	"output.elasticsearch.non_indexable_policy": {why: "what the server refuses goes to the file dead_letter.path"},
 }

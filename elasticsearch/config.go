@@ -88,9 +88,6 @@ type Config struct {
 	// How long an idle connection stays open. Default 60s. Filebeat:
 	// idle_connection_timeout.
 	IdleConnectionTimeout time.Duration `config:"idle_connection_timeout"`
-	// Accepted and without effect: any version is tried. Default true. Filebeat:
-	// allow_older_versions.
-	AllowOlderVersions bool `config:"allow_older_versions"`
 	// Ready sets of bulk_max_size, worker and idle_connection_timeout, which then
 	// count instead of those options: balanced (1600, 1, 3s), throughput (1600, 4,
 	// 15s), scale (1600, 1, 1s), latency (50, 1, 60s), each with compression_level 1;
@@ -156,7 +153,6 @@ func DefaultConfig() Config {
 		Backoff:               BackoffConfig{Init: time.Second, Max: time.Minute},
 		CompressionLevel:      1,
 		IdleConnectionTimeout: time.Minute,
-		AllowOlderVersions:    true,
 		Preset:                "custom",
 		BulkMaxBytes:          3 << 20,
 	}

@@ -215,6 +215,50 @@ func TestLargeRequestsAreHalved(t *testing.T) {
 	}
 }
 
+// What refuses each request is no fault of the documents: none goes aside.
+func TestEachRequestIsRefused(t *testing.T) {
+	s := newServer(t)
+	s.whole = answering(400, `{"error":{"type":"illegal_argument_exception","reason":"request [/_bulk] contains unrecognized parameter: [tiemout]"},"status":400}`)
+	client, log := newClient(t, options(s.URL))
+	var aside deadLetters
+	conn, err := client.Connect(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.OnRefused(aside.take)
+	if n := shipOn(t.Context(), t, conn, numbered(5)); n != 0 || aside.len() != 0 || !blameless(conn.Err()) || !strings.Contains(log.String(), "[tiemout]") {
+		t.Errorf("%d acknowledged, %d aside, %v", n, aside.len(), conn.Err())
+	}
+}
+
+// A poisonous document in a window that was halved: the witness of a server that
+// works must not take its place in the request.
+func TestPoisonousDocumentInAHalvedWindow(t *testing.T) {
+	s := newServer(t)
+	s.whole = func(w http.ResponseWriter, r *http.Request) int {
+		if r.ContentLength < 200 { // one document
+			return 0
+		}
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		return http.StatusRequestEntityTooLarge
+	}
+	s.judge = func(id, _ string) (int, string, string) {
+		if id == "g-1" {
+			return 500, "null_pointer_exception", "in a processor"
+		}
+		return 0, "", ""
+	}
+	cfg := options(s.URL)
+	cfg.CompressionLevel = 0
+	client, _ := newClient(t, cfg)
+	var aside deadLetters
+	ship(t, client, &aside, numbered(4)...)
+	if s.count() != 3 || aside.len() != 1 {
+		t.Errorf("%d stored, %d aside", s.count(), aside.len())
+	}
+}
+
 // A host that fails as a whole is left for another one, and nothing is lost.
 func TestFailover(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -37,7 +37,8 @@
 //
 //	request                           what is done
 //	413                               halved; a single document: dead letter
-//	400                               halved; a single document: dead letter
+//	400                               halved; a single document: dead letter, if any was
+//	                                  ever taken
 //	all other                         the host has failed: the next one, with growing waits
 //
 // Items that are to be sent again hold up those behind them in their lane, so

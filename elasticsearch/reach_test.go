@@ -209,6 +209,22 @@ func TestProxy(t *testing.T) {
 	}
 }
 
+func TestTransportOptions(t *testing.T) {
+	cfg := options("https://a")
+	cfg.ProxyDisable, cfg.ProxyURL, cfg.ProxyHeaders = false, "http://p:3128", map[string]string{"X-Site": "north"}
+	cfg.IdleConnectionTimeout = 3 * time.Second
+	client, _ := newClient(t, cfg)
+	h := client.nodes[0].http
+	if h.Proxy == nil || h.ProxyConnectHeader.Get("X-Site") != "north" || h.IdleConnTimeout != 3*time.Second {
+		t.Errorf("proxy %v, headers %v, idle %v", h.Proxy != nil, h.ProxyConnectHeader, h.IdleConnTimeout)
+	}
+	cfg.ProxyDisable = true
+	client, _ = newClient(t, cfg)
+	if client.nodes[0].http.Proxy != nil {
+		t.Error("a proxy is used in spite of proxy_disable")
+	}
+}
+
 func TestTestOutput(t *testing.T) {
 	s := newServer(t)
 	client, _ := newClient(t, options(s.URL))

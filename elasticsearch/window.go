@@ -57,7 +57,7 @@ func (w *window) progress() int {
 
 // encode makes a request of the items that are not done, and returns which they
 // are. What can't be encoded is refused.
-func (w *window) encode(c *Conn) (batch []*item, err error) {
+func (w *window) encode(c *Conn) (batch []*item) {
 	e := c.lane.encoder
 	e.begin()
 	if it := w.witness(e); it != nil {
@@ -77,13 +77,14 @@ func (w *window) encode(c *Conn) (batch []*item, err error) {
 		}
 		batch = append(batch, it)
 	}
-	return batch, nil
+	return batch
 }
 
 // witness adds an item that is stored already, if there are doubts: 409 is the
-// answer of a server that works.
+// answer of a server that works. Halved requests have none: it would be in the
+// place of a document.
 func (w *window) witness(e *encoder) *item {
-	if !w.doubts {
+	if !w.doubts || w.limit > 0 {
 		return nil
 	}
 	for i := range w.items {
@@ -145,8 +146,11 @@ func (w *window) take(c *Conn, batch []*item, r reply) error {
 		return nil
 	case r.status == http.StatusRequestEntityTooLarge, r.status == http.StatusBadRequest:
 		if len(batch) > 1 {
-			w.limit = (len(batch) + 1) / 2
+			w.limit = len(batch) / 2
 			return nil
+		}
+		if r.status == http.StatusBadRequest && c.client.counters.acked.Load() == 0 {
+			return c.node.statusError(r) // no document was taken yet: parameters may be wrong
 		}
 		w.refuse(c, batch[0], c.node.statusError(r))
 		return nil

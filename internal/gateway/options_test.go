@@ -12,6 +12,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"sluice/config"
+	"sluice/elasticsearch"
+	"sluice/tailer"
 )
 
 // queue.mem.events bounds what is read and not acknowledged, whatever the
@@ -90,6 +92,16 @@ func TestIndexAndEscapeHTML(t *testing.T) {
 				t.Errorf("escape_html %v: the document lacks %s: %s", escape, want, doc)
 			}
 		}
+	}
+}
+
+func TestDocumentsForElasticsearch(t *testing.T) {
+	es := elasticsearch.DefaultConfig()
+	es.EscapeHTML, es.BulkMaxSize, es.BulkMaxBytes = true, 50, 1000
+	c := tailer.Config{BatchBytes: 1 << 20}
+	shipTo(&config.OutputConfig{Elasticsearch: &es}, &c)
+	if !c.EscapeHTML || c.BatchEvents != 50 || c.BatchBytes != 1000 || c.BatchesInFlight != 1 {
+		t.Errorf("%+v", c)
 	}
 }
 
