@@ -205,22 +205,6 @@ func (n *Node) Kill() { n.end(syscall.SIGKILL) }
 // Stop asks the node to end (SIGTERM) and waits until it is gone.
 func (n *Node) Stop() { n.end(syscall.SIGTERM) }
 
-// Pause holds the node still (SIGSTOP), so that requests hang, until Resume.
-func (n *Node) Pause() { n.signal(syscall.SIGSTOP) }
-
-// Resume lets a paused node go on (SIGCONT).
-func (n *Node) Resume() { n.signal(syscall.SIGCONT) }
-
-func (n *Node) signal(s syscall.Signal) {
-	n.t.Helper()
-	if n.process == nil {
-		n.t.Fatalf("esnode: %v: the node doesn't run", s)
-	}
-	if err := n.process.Process.Signal(s); err != nil {
-		n.t.Fatalf("esnode: %v: %v", s, err)
-	}
-}
-
 func (n *Node) end(s syscall.Signal) {
 	if n.process == nil {
 		return
